@@ -1,0 +1,1 @@
+"""The running: opens files, walks blocks, writes maps and accounts."""
