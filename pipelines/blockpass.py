@@ -1,0 +1,341 @@
+"""One block: read its layers, walk it once, write its pieces of the maps, give back its sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines import align, maps, zones
+from pipelines.errors import InputError, RunError
+from pipelines.grid import Block, Grid
+from sinks import coding, exactsum, onepass, weathering
+from sinks.climate import zone_by_latitude
+from sinks.coverage import ForestDefinition
+from sinks.patches import large_enough
+from sinks.quantities import TOTAL
+from sinks.science import Science
+from sinks.sums import Sums, empty, merge
+from sinks.units import M2_PER_HA
+
+CLOSE = 1e-9
+"""Largest relative difference between two ways of summing the same pixels."""
+
+_COVER_NODATA, _COVER_UNKNOWN = 0, 1
+"""Places of the two covers that are no ecosystem in ``Coding.covers``."""
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """Everything a worker needs; plain values, picklable.
+
+    alignments : how each layer comes to the grid; regions : None for one region everywhere;
+    cover_of : raster value → place in the coding's covers; legend_nodata : values that mean no data;
+    climate : zone number for the whole map, 0 = from the layer, −1 = from latitude; halo, patch : pixels of the
+    smallest stand; ecosystem_map, value_maps, request : what is written; shard_dir : where.
+    """
+
+    grid: Grid
+    alignments: Mapping[str, align.Alignment]
+    regions: zones.Regions | None
+    science: Science
+    cover_of: Mapping[int, int]
+    definition: ForestDefinition
+    climate: int
+    patch: int
+    ecosystem_map: maps.MapSpec | None
+    value_maps: tuple[maps.MapSpec, ...]
+    request: onepass.MapRequest
+    shard_dir: str
+
+    @property
+    def n_regions(self) -> int:
+        return 2 if self.regions is None else len(self.regions.ids) + 1
+
+
+@dataclass(frozen=True)
+class MapTotal:
+    """The total-carbon map summed as it is stored, beside the account of the same pixels [Mg C], and its valid area [m²]."""
+
+    mapped: float = 0.0
+    accounted: float = 0.0
+    area: float = 0.0
+
+    def __add__(self, other: MapTotal) -> MapTotal:
+        return MapTotal(self.mapped + other.mapped, self.accounted + other.accounted, self.area + other.area)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """What one block, or several merged, amounts to.
+
+    sums : by region × stratum × piece; unknown : by raster value (in place of the code); region_area : by region, summed
+    another way than ``sums``; shards : by map name; biomass_range : least and most biomass value;
+    climate_filled : pixels whose zone came from latitude for want of a value; total : the total-carbon map and the account.
+    """
+
+    sums: Sums
+    unknown: Sums
+    region_area: Mapping[int, float]
+    shards: Mapping[str, tuple[maps.Shard, ...]] = field(default_factory=dict)
+    biomass_range: tuple[float, float] = (np.inf, -np.inf)
+    climate_filled: int = 0
+    total: MapTotal = MapTotal()
+
+
+def merge_partials(parts: Sequence[Partial]) -> Partial:
+    """The sum of several partial results, in any order."""
+    areas: dict[int, float] = {}
+    shards: dict[str, tuple[maps.Shard, ...]] = {}
+    for part in parts:
+        for region, area in part.region_area.items():
+            areas[region] = areas.get(region, 0.0) + area
+        for name, more in part.shards.items():
+            shards[name] = (*shards.get(name, ()), *more)
+    return Partial(
+        merge([p.sums for p in parts]),
+        merge([p.unknown for p in parts]),
+        areas,
+        shards,
+        (min(p.biomass_range[0] for p in parts), max(p.biomass_range[1] for p in parts)),
+        sum(p.climate_filled for p in parts),
+        sum((p.total for p in parts), MapTotal()),
+    )
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """The function of one block; a class so that it travels to workers with its plan."""
+
+    plan: BlockPlan
+
+    def __call__(self, block: Block) -> Partial:
+        return process(self.plan, block)
+
+
+def process(plan: BlockPlan, block: Block) -> Partial:
+    """Read, walk and write one block."""
+    shape = (block.height, block.width)
+    area = plan.grid.area(block)
+    cover, raw = _cover(plan, block, 0)
+    layers = _values(plan, block)
+    categories, filled = _categories(plan, block, cover, layers)
+    terms = _terms(plan, shape, layers)
+    code = coding.pack(categories, plan.science.coding.radices, terms)
+    region = np.ones(shape, np.int32) if plan.regions is None else zones.label(plan.regions, block)
+    codes = onepass.present_codes(code)
+    strata = plan.science.strata(codes, plan.request)
+    arrays, sums = onepass.run(code, region, area, terms, strata, plan.request, plan.n_regions)
+    _check_area(code, area, sums)
+    shards = _write(plan, block, arrays, code, codes)
+    biomass = terms[0] if plan.science.options.biomass in plan.science.coding.terms else terms[:0]
+    known = biomass[~np.isnan(biomass)]
+    span = (float(known.min()), float(known.max())) if known.size else (np.inf, -np.inf)
+    total = _map_total(plan, arrays, area, sums)
+    return Partial(sums, _unknown(raw, cover, area), _region_area(region, area), shards, span, filled, total)
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+def _cover(plan: BlockPlan, block: Block, halo: int) -> tuple[NDArray[np.uint8], NDArray]:
+    """Place of each pixel's cover, and the raster's own values."""
+    values = align.read(plan.alignments["landcover"], block, halo=halo)
+    raw = values.data
+    if raw.dtype.itemsize <= 2:
+        info = np.iinfo(raw.dtype)
+        lut = np.full(info.max - info.min + 1, _COVER_UNKNOWN, np.uint8)
+        for value, place in plan.cover_of.items():
+            if info.min <= value <= info.max:
+                lut[value - info.min] = place
+        cover = lut[raw.astype(np.int64) - info.min] if info.min < 0 else lut[raw]
+    else:
+        cover = np.full(raw.shape, _COVER_UNKNOWN, np.uint8)
+        for value, place in plan.cover_of.items():
+            cover[raw == value] = place
+    if values.valid is not None:
+        cover[~values.valid] = _COVER_NODATA
+    return cover, raw
+
+
+def _values(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
+    """The block's values of every layer but the land cover; refuses negative stocks."""
+    found = {}
+    for name, alignment in plan.alignments.items():
+        if name == "landcover":
+            continue
+        values = align.read(alignment, block)
+        data = values.data
+        if name in ("climate", "ecozone"):
+            found[name] = np.where(values.valid, data, 0) if values.valid is not None else data
+            continue
+        if name in ("agb", "agc", "volume", "soc") and (data < 0).any():
+            raise InputError(
+                f"{alignment.path}: the {name} layer has negative values (lowest {np.nanmin(data):g}), which no stock can "
+                f"be; if they mean no data, declare it: --layer {name}.nodata={np.nanmin(data):g}"
+            )
+        found[name] = data
+    return found
+
+
+def _categories(
+    plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
+) -> tuple[list[NDArray[np.uint8]], int]:
+    """The coding's categories in its order, and how many climate zones had to come from latitude."""
+    found, filled = [cover], 0
+    for dimension in plan.science.coding.dimensions:
+        if dimension.name == "tree":
+            found.append(_tree_state(plan, block, cover, layers))
+        elif dimension.name == "climate":
+            zone, filled = _climate(plan, block, cover, layers)
+            found.append(zone)
+        elif dimension.name == "ecozone":
+            found.append(_index(layers["ecozone"], [int(x or 0) for x in dimension.labels]))
+        else:  # overlays are either there or not: karst, permafrost
+            found.append((np.nan_to_num(layers[dimension.name]) > 0).astype(np.uint8))
+    return found, filled
+
+
+def _index(values: NDArray, known: Sequence[int]) -> NDArray[np.uint8]:
+    out = np.zeros(values.shape, np.uint8)
+    for place, value in enumerate(known):
+        out[values == value] = place
+    return out
+
+
+def _climate(
+    plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
+) -> tuple[NDArray[np.uint8], int]:
+    shape = cover.shape
+    if plan.climate > 0:
+        return np.broadcast_to(np.uint8(plan.climate), shape), 0
+    by_latitude = np.broadcast_to(zone_by_latitude(plan.grid.latitude(block)).astype(np.uint8), shape)
+    if plan.climate < 0:
+        return by_latitude, 0
+    zone = layers["climate"]
+    good = (zone >= 1) & (zone <= 12)
+    missing = int((~good & (cover > _COVER_UNKNOWN)).sum())
+    return np.where(good, zone, by_latitude).astype(np.uint8), missing
+
+
+def _tree_state(
+    plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
+) -> NDArray[np.uint8]:
+    """0 counted, 1 below the canopy threshold, 2 in too small a patch: for forest pixels; 0 elsewhere."""
+    forest = _forest_places(plan)
+    halo = plan.patch - 1
+    wide = _cover(plan, block, halo)[0] if halo else cover
+    dense = np.ones(wide.shape, bool)
+    if "canopy" in plan.alignments:
+        canopy = align.read(plan.alignments["canopy"], block, halo=halo).data if halo else layers["canopy"]
+        least = plan.definition.canopy_percent
+        dense = ~(canopy < least) if plan.definition.name == "china" else ~(canopy <= least)
+    stands = forest[wide]
+    inner = (slice(halo, wide.shape[0] - halo), slice(halo, wide.shape[1] - halo))
+    state = np.zeros(cover.shape, np.uint8)
+    state[forest[cover] & ~large_enough(stands & dense, plan.patch, halo)] = 2
+    state[forest[cover] & ~dense[inner]] = 1
+    return state
+
+
+def _forest_places(plan: BlockPlan) -> NDArray[np.bool_]:
+    return np.asarray([c.ecosystem == "forest" for c in plan.science.coding.covers])
+
+
+def _terms(plan: BlockPlan, shape: tuple[int, int], layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
+    """Layers that enter the equations as values, float32 (terms, h, w)."""
+    names = plan.science.coding.terms
+    terms = np.empty((len(names), *shape), np.float32)
+    for n, name in enumerate(names):
+        terms[n] = _weathering(layers) if name == "weathering" else layers[name]
+    return terms
+
+
+def _weathering(layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
+    """Weathering sink where there is carbonate rock, NaN elsewhere [Mg C ha⁻¹ yr⁻¹]."""
+    fraction = layers["karst"]
+    if "bicarbonate" in layers:
+        flux = weathering.by_bicarbonate(layers["runoff"], layers["bicarbonate"], fraction)
+    else:
+        flux = weathering.by_gem_co2(layers["runoff"], fraction)
+    return np.where(np.nan_to_num(fraction) > 0, flux, np.nan).astype(np.float32)
+
+
+# ------------------------------------------------------------------------------------------ summing and checking
+
+
+def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) -> Sums:
+    """Area and pixels of every value that the legend lacks."""
+    lost = cover == _COVER_UNKNOWN
+    if not lost.any():
+        return empty(1)
+    values, place, count = np.unique(raw[lost].astype(np.int64), return_inverse=True, return_counts=True)
+    summed = np.bincount(place.ravel(), weights=np.broadcast_to(area, cover.shape)[lost])
+    none = np.zeros(values.size, np.int32)
+    digits = exactsum.from_floats(summed[:, None])
+    return merge([Sums(none, values, none.astype(np.int16), count.astype(np.int64), digits)])
+
+
+def _region_area(region: NDArray[np.int32], area: NDArray[np.float64]) -> dict[int, float]:
+    """Area of every region [m²], summed row by row, which the pass does not."""
+    totals: dict[int, list[float]] = {}
+    if area.shape[1] == 1:
+        for row, a in zip(region, area[:, 0], strict=True):
+            counts = np.bincount(row, minlength=1)
+            for r in np.flatnonzero(counts):
+                totals.setdefault(int(r), []).append(float(counts[r]) * float(a))
+    else:
+        for row, a in zip(region, area, strict=True):
+            sums = np.bincount(row, weights=a)
+            for r in np.flatnonzero(sums):
+                totals.setdefault(int(r), []).append(float(sums[r]))
+    return {r: float(np.sum(parts)) for r, parts in totals.items()}
+
+
+def _check_area(code: NDArray[np.int32], area: NDArray[np.float64], sums: Sums) -> None:
+    """The account of a block has all its pixels and all its area, or the run ends here."""
+    pixels = float(area.sum() if area.shape[1] > 1 else area.sum() * code.shape[1])
+    account = float(sums.values[:, 0].sum())
+    if abs(account - pixels) > CLOSE * pixels or int(sums.count.sum()) != code.size:
+        raise RunError(f"a block does not close: {pixels:.6f} m² of pixels, {account:.6f} m² in the account; please report this")
+
+
+def _map_total(plan: BlockPlan, arrays: NDArray, area: NDArray[np.float64], sums: Sums) -> MapTotal:
+    """Sum the stored total-carbon map over area, and the account of the same block."""
+    if TOTAL.key not in plan.request.quantities:
+        return MapTotal()
+    stored = arrays[plan.request.quantities.index(TOTAL.key)]
+    valid = stored != plan.request.nodata
+    value = np.where(valid, stored, 0).astype(np.float64) * (plan.request.step or 1.0)
+    mapped = float((value.sum(axis=1) if area.shape[1] == 1 else (value * area).sum(axis=1)) @ _column(area))
+    covered = float((valid.sum(axis=1) if area.shape[1] == 1 else (valid * area).sum(axis=1)) @ _column(area))
+    amounts = sums.values
+    accounted = 0.0
+    for row, (code, piece) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):
+        line = plan.science.pieces(code).of(TOTAL.key)[piece]
+        if not np.isnan(line[0]):
+            accounted += float(line @ amounts[row, : line.size])
+    return MapTotal(mapped / M2_PER_HA, accounted / M2_PER_HA, covered)
+
+
+def _column(area: NDArray[np.float64]) -> NDArray[np.float64]:
+    return area[:, 0] if area.shape[1] == 1 else np.ones(area.shape[0])
+
+
+# ------------------------------------------------------------------------------------------ writing
+
+
+def _write(
+    plan: BlockPlan, block: Block, arrays: NDArray, code: NDArray[np.int32], codes: NDArray[np.int32]
+) -> dict[str, tuple[maps.Shard, ...]]:
+    shards = {}
+    for spec, array in zip(plan.value_maps, arrays, strict=True):
+        shards[spec.name] = (maps.write_shard(spec, plan.grid, block, array, plan.shard_dir),)
+    if plan.ecosystem_map is not None:
+        lut = np.zeros(int(codes[-1]) + 1, np.uint8)
+        lut[codes] = plan.science.ecosystem_codes(codes)
+        shard = maps.write_shard(plan.ecosystem_map, plan.grid, block, lut[code], plan.shard_dir)
+        shards[plan.ecosystem_map.name] = (shard,)
+    return shards

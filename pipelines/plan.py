@@ -1,0 +1,285 @@
+"""From a study to a plan: layers checked, grid chosen, parameters resolved, blocks laid out. Opens files, reads no block."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from pyproj import Transformer
+
+from pipelines import align, maps, mapspecs, sources, zones
+from pipelines.blockpass import BlockPlan
+from pipelines.errors import InputError
+from pipelines.grid import Block, Grid
+from pipelines.study import LAYER_KINDS, LAYER_NAMES, Study
+from pipelines.text import read_text
+from sinks import coding, invest, onepass
+from sinks.climate import ZONES
+from sinks.coding import Coding, Dimension
+from sinks.coverage import ForestDefinition, forest_definition
+from sinks.ecosystems.base import Cover, Options
+from sinks.ecosystems.forest import zone_of
+from sinks.errors import InputError as ScienceInputError
+from sinks.legends import Legend
+from sinks.parameters import ParameterSet, parameter_set, records, with_overrides
+from sinks.patches import patch_pixels
+from sinks.science import Science
+
+DEFAULT_BLOCK: Final = 2048
+_TILE: Final = 512
+_CHINA_BOX: Final = (73.0, 136.0, 15.0, 55.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study ready to run. notes : what was decided, found or changed on the way, for people."""
+
+    study: Study
+    block_plan: BlockPlan
+    blocks: tuple[Block, ...]
+    sources: Mapping[str, sources.Source]
+    legend: Legend | None
+    parameters_name: str
+    workers: int
+    bytes_per_block: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def grid(self) -> Grid:
+        return self.block_plan.grid
+
+    @property
+    def pixels(self) -> int:
+        return self.grid.width * self.grid.height
+
+
+def make_plan(study: Study, workdir: Path) -> Plan:
+    """Check every input and lay out the run. Raises InputError; several problems of one kind are named together."""
+    notes: list[str] = []
+    found = _open_layers(study, workdir)
+    grid = Grid.from_source(found["landcover"])
+    alignments = {name: align.plan(source, grid) for name, source in found.items() if name != "agb_sd"}
+    for name, alignment in alignments.items():
+        notes += [*found[name].notes, *alignment.notes]
+    regions = _regions(study, grid)
+    notes += regions.notes if regions else ["no regions given: the whole map is one region"]
+    base, name = _parameters(study, grid, notes)
+    lookup = None
+    if study.parameters.startswith("invest:"):
+        path = study.parameters.removeprefix("invest:")
+        lookup = invest.read_pools(read_text(path).text, path)
+    legend = _legend(study)
+    covers, cover_of = _covers(legend, lookup, found["landcover"])
+    options = _options(study, base, grid, notes)
+    climate = _climate_choice(study, notes)
+    definition = _definition(study, base)
+    area = float(grid.area(_middle(grid)).mean())
+    patch = patch_pixels(definition.minimum_patch_ha, area)
+    science = Science(_coding(study, covers, patch), base, options, lookup.plug() if lookup else None)
+    specs = mapspecs.value_maps(study, science)
+    block_plan = BlockPlan(
+        grid=grid, alignments=alignments, regions=regions, science=science, cover_of=cover_of, definition=definition,
+        climate=climate, patch=patch,
+        ecosystem_map=mapspecs.ecosystem_map(study) if "ecosystem" in study.maps else None,
+        value_maps=specs, request=onepass.MapRequest(tuple(s.quantity for s in specs), mapspecs.step(study)),
+        shard_dir=str(workdir),
+    )  # fmt: skip
+    height, width = _block_shape(study, found, grid)
+    workers = study.workers or max(1, len(os.sched_getaffinity(0)))
+    per_block = _bytes_per_block(block_plan, height, width)
+    if study.memory and per_block * workers > study.memory * 2**30:
+        workers = max(1, int(study.memory * 2**30 // per_block))
+        notes.append(f"--memory {study.memory:g} GiB allows {workers} worker(s) of {per_block / 2**20:.0f} MiB each")
+    return Plan(
+        study, block_plan, tuple(grid.blocks(height, width)), found, legend, name, workers, per_block, tuple(notes)
+    )
+
+
+# ------------------------------------------------------------------------------------------ layers
+
+
+def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
+    """Every given layer, checked. A climate given as the name of a zone is no layer."""
+    found = {}
+    for name in LAYER_NAMES:
+        value = getattr(study, name)
+        if value is None or (name == "climate" and value in ZONES):
+            continue
+        own = dict(study.layers.get(name, {}))
+        kind = own.pop("kind", LAYER_KINDS.get(name, "density"))
+        found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, **own))
+    if "agb_sd" in found and not study.biomass:
+        raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
+    if "karst" in found and "runoff" not in found:
+        raise InputError("--karst needs --runoff (mm per year) to tell a weathering sink, and takes --bicarbonate when given")
+    if "karst" not in found and ("runoff" in found or "bicarbonate" in found):
+        raise InputError("--runoff and --bicarbonate belong to the karst sink; give the carbonate fraction with --karst")
+    return found
+
+
+def _regions(study: Study, grid: Grid) -> zones.Regions | None:
+    if study.regions is None:
+        return None
+    return zones.read_regions(
+        study.regions, layer=study.region_layer, id_column=study.region_id, name_column=study.region_name, grid=grid
+    )
+
+
+def _middle(grid: Grid) -> Block:
+    return Block(0, grid.height // 2, grid.width // 2, 1, 1)
+
+
+# ------------------------------------------------------------------------------------------ science
+
+
+def _parameters(study: Study, grid: Grid, notes: list[str]) -> tuple[ParameterSet, str]:
+    """The parameter set by name, by file or chosen by place; an InVEST table replaces the equations, not the set."""
+    wanted = study.parameters
+    if wanted == "auto" or wanted.startswith("invest:"):
+        west, south, east, north = _lonlat_bounds(grid)
+        inside = west >= _CHINA_BOX[0] and east <= _CHINA_BOX[1] and south >= _CHINA_BOX[2] and north <= _CHINA_BOX[3]
+        name = "china" if inside else "ipcc"
+        if wanted == "auto":
+            place = "inside" if inside else "not inside"
+            notes.append(f"parameters: {name}, for the map lies {place} 73–136°E, 15–55°N; choose with --parameters")
+            return parameter_set(name), name
+        return parameter_set(name), wanted
+    if wanted.endswith(".csv") or os.sep in wanted:
+        base = parameter_set("china" if study.forest_definition == "china" else "ipcc")
+        text = read_text(wanted)
+        notes.append(f"parameters: {wanted} ({text.encoding}) in front of the set {base.name}")
+        return with_overrides(base, text.text, Path(wanted).name), wanted
+    return parameter_set(wanted), wanted
+
+
+def _lonlat_bounds(grid: Grid) -> tuple[float, float, float, float]:
+    transformer = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    return transformer.transform_bounds(*grid.bounds, densify_pts=21)
+
+
+def _legend(study: Study) -> Legend | None:
+    if study.legend is None:
+        return None
+    if study.legend.lower().endswith(".csv") or Path(study.legend).is_file():
+        return Legend.from_text(read_text(study.legend).text, study.legend)
+    return Legend.builtin(study.legend)
+
+
+def _covers(
+    legend: Legend | None, lookup: invest.InvestPools | None, landcover: sources.Source
+) -> tuple[tuple[Cover, ...], dict[int, int]]:
+    """The covers of the run (no data and unknown first) and which raster value is which."""
+    covers: list[Cover] = [coding.NODATA, coding.UNKNOWN]
+    place: dict[int, int] = {}
+    known = legend.by_value() if legend else {}
+    values = sorted({*known, *(lookup.codes() if lookup else ())})
+    for value in values:
+        c = known.get(value)
+        if c is not None and c.ecosystem == "nodata":
+            place[value] = 0
+            continue
+        cover = Cover(c.ecosystem, c.forest_type, c.subclass) if c else Cover("unclassified")
+        if lookup:
+            cover = Cover(cover.ecosystem, cover.forest_type, cover.subclass, str(value))
+        if cover not in covers:
+            covers.append(cover)
+        place[value] = covers.index(cover)
+    if landcover.nodata is not None and not math.isnan(landcover.nodata):
+        place[int(landcover.nodata)] = 0
+    if len(covers) > 250:
+        raise InputError(f"the legend has {len(covers)} different covers; at most 250 can be told apart")
+    return tuple(covers), place
+
+
+def _coding(study: Study, covers: tuple[Cover, ...], patch: int) -> Coding:
+    dimensions = []
+    if study.canopy is not None or patch > 1:
+        dimensions.append(Dimension("tree", coding.TREE_STATES))
+    dimensions.append(Dimension("climate", ("", *ZONES)))
+    if study.ecozone is not None:
+        raise InputError("--ecozone is not read yet; give --climate, whose zones stand for ecozones")
+    for overlay in ("karst", "permafrost"):
+        if getattr(study, overlay) is not None:
+            dimensions.append(Dimension(overlay, ("", overlay)))
+    terms = [study.biomass] if study.biomass else []
+    terms += ["soc"] if study.soc is not None else []
+    terms += ["weathering"] if study.karst is not None else []
+    return Coding(covers, tuple(dimensions), tuple(terms))
+
+
+def _options(study: Study, base: ParameterSet, grid: Grid, notes: list[str]) -> Options:
+    depth = study.soil_depth or int(base.settings["soil_depth_cm"])
+    if study.soc is not None:
+        notes.append(f"the soil carbon layer is taken to be 0–{depth} cm deep; say otherwise with --soil-depth")
+    continent = study.continent or (base.settings["continent"] if base.name.startswith("china") else _continent(grid, notes))
+    return Options(
+        biomass=study.biomass or "agb",
+        soil_depth_cm=depth,
+        continent=continent,
+        origin=study.forest_origin,
+        volume_methods=(study.volume_method,) if study.volume_method else (),
+    )
+
+
+def _continent(grid: Grid, notes: list[str]) -> str:
+    """The continent of the grid's middle, by crude boxes."""
+    west, south, east, north = _lonlat_bounds(grid)
+    lon, lat = (west + east) / 2, (south + north) / 2
+    for row in records("continents"):
+        box = [float(row[k]) for k in ("min_lon", "max_lon", "min_lat", "max_lat")]
+        if box[0] <= lon <= box[1] and box[2] <= lat <= box[3]:
+            notes.append(f"root-to-shoot ratios of {row['continent']}, from the middle of the map; choose with --continent")
+            return row["continent"]
+    return "asia"
+
+
+def _climate_choice(study: Study, notes: list[str]) -> int:
+    """0 for a layer, −1 for latitude, else the number of the one zone of the whole map."""
+    if study.climate is None:
+        notes.append("no climate layer: climate zones are guessed from latitude, which is crude; give --climate")
+        return -1
+    if study.climate in ZONES:
+        return ZONES.index(study.climate) + 1
+    if isinstance(study.climate, str) and not Path(study.climate).suffix and not Path(study.climate).exists():
+        zone_of(study.climate)  # raises, listing the names
+    return 0
+
+
+def _definition(study: Study, base: ParameterSet) -> ForestDefinition:
+    return forest_definition(
+        study.forest_definition,
+        base,
+        canopy_percent=study.canopy_threshold,
+        minimum_patch_ha=study.minimum_patch,
+        special_shrub_fraction=study.special_shrub_fraction,
+        mangrove_is_forest=study.mangrove_is_forest,
+        inland_water=study.inland_water,
+    )
+
+
+# ------------------------------------------------------------------------------------------ blocks
+
+
+def _block_shape(study: Study, found: Mapping[str, sources.Source], grid: Grid) -> tuple[int, int]:
+    """Blocks of whole output tiles; as wide as the raster where the land cover lies in strips, which are decoded whole."""
+    if study.block_size:
+        return study.block_size, study.block_size
+    if found["landcover"].is_strips:
+        width = _TILE * math.ceil(grid.width / _TILE)
+        rows = max(1, DEFAULT_BLOCK * DEFAULT_BLOCK // width // _TILE) * _TILE
+        if width * rows <= 4 * DEFAULT_BLOCK * DEFAULT_BLOCK:
+            return rows, width
+    return DEFAULT_BLOCK, DEFAULT_BLOCK
+
+
+def _bytes_per_block(plan: BlockPlan, height: int, width: int) -> int:
+    """Peak memory of one block, roughly: inputs, codes and outputs held at once, and a third for what comes and goes."""
+    per_pixel = 2 + 4 + 4 + 8 * (not plan.grid.is_geographic)
+    per_pixel += 8 * (len(plan.alignments) - 1) + 4 * len(plan.science.coding.terms)
+    per_pixel += plan.request.dtype.itemsize * len(plan.value_maps) + 1
+    return int(height * width * per_pixel * 4 / 3)

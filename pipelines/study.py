@@ -1,0 +1,169 @@
+"""The request: what to assess, from command-line options, a TOML file or Python; every problem named at once."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.errors import InputError
+from sinks.quantities import KEYS, TOTAL
+
+MAP_NAMES: Final = ("ecosystem", TOTAL.key, *KEYS)
+LAYER_NAMES: Final = (
+    "landcover", "agb", "agc", "volume", "agb_sd", "canopy", "climate", "ecozone", "soc", "karst", "runoff", "bicarbonate",
+    "permafrost",
+)  # fmt: skip
+LAYER_KINDS: Final = {"landcover": "class", "climate": "class", "ecozone": "class"}
+"""Layers that are classes; all others are densities."""
+LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")
+_PATHS: Final = (*LAYER_NAMES, "regions", "targets", "out", "parameters", "legend")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One assessment as asked for; field names are the long options of ``sinks assess``.
+
+    A layer is a path, URL, GDAL name, glob, list of tiles or an xarray object. layers : per layer, what its file does
+    not say of itself: band, nodata, crs, scale, offset, unit, resampling.
+    """
+
+    landcover: Any = None
+    legend: str | None = None
+    out: str = ""
+    agb: Any = None
+    agc: Any = None
+    volume: Any = None
+    agb_sd: Any = None
+    canopy: Any = None
+    climate: Any = None
+    ecozone: Any = None
+    soc: Any = None
+    karst: Any = None
+    runoff: Any = None
+    bicarbonate: Any = None
+    permafrost: Any = None
+    regions: str | None = None
+    region_id: str | None = None
+    region_name: str | None = None
+    region_layer: str | None = None
+    parameters: str = "auto"
+    volume_method: str | None = None
+    soil_depth: int | None = None
+    continent: str | None = None
+    forest_origin: str = "natural"
+    forest_definition: str = "china"
+    canopy_threshold: float | None = None
+    minimum_patch: float | None = None
+    special_shrub_fraction: float | None = None
+    mangrove_is_forest: bool = True
+    inland_water: str = "auto"
+    year: int | None = None
+    targets: str | None = None
+    target_document: str = "guidance_2021"
+    whole_nation: bool = False
+    maps: tuple[str, ...] = MAP_NAMES
+    map_type: str = "uint16"
+    block_size: int | None = None
+    workers: int | None = None
+    scheduler: str | None = None
+    memory: float | None = None
+    overwrite: bool = False
+    quiet: bool = False
+    json: bool = False
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def biomass(self) -> str:
+        """Which kind of biomass layer was given, blank for none."""
+        return next((kind for kind in ("agb", "agc", "volume") if getattr(self, kind) is not None), "")
+
+
+def from_toml(path: Path, **options: Any) -> Study:
+    """A study from an assessment file; options given on the command line win. Paths are relative to the file.
+
+    Raises InputError for a file that is no TOML or has unknown keys, with a suggestion.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such assessment file; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable TOML file ({error}); mend that place") from None
+    known = {f.name for f in fields(Study)}
+    unknown = [key for key in raw if key not in known]
+    if unknown:
+        raise InputError(f"{path}: unknown key {_suggest(unknown[0], known)}")
+    resolved = {key: _relative(key, value, path.parent) for key, value in raw.items()}
+    return checked(resolved | {k: v for k, v in options.items() if v is not None}, str(path))
+
+
+def checked(options: Mapping[str, Any], where: str = "the command line") -> Study:
+    """A study from options by name. Raises InputError listing everything that is wrong with them."""
+    given = dict(options)
+    for name in ("maps",):
+        if isinstance(given.get(name), str):
+            given[name] = tuple(part.strip() for part in given[name].split(",") if part.strip())
+        elif isinstance(given.get(name), list):
+            given[name] = tuple(given[name])
+    study = Study(**given)
+    problems = list(_problems(study))
+    if problems:
+        raise InputError(f"{where}: " + "; ".join(problems))
+    return study
+
+
+def _problems(s: Study) -> list[str]:
+    found = []
+    if s.landcover is None:
+        found.append("a land-cover raster is needed: give --landcover FILE")
+    if not s.legend and not str(s.parameters).startswith("invest:"):
+        found.append("the legend of the land cover is needed: give --legend NAME or FILE.csv ('sinks legends' lists the names)")
+    if not s.out:
+        found.append("an output folder is needed: give --out DIR")
+    biomass = [k for k in ("agb", "agc", "volume") if getattr(s, k) is not None]
+    if len(biomass) > 1:
+        found.append(f"only one biomass layer can be used, not {' and '.join(biomass)}; leave the others out")
+    if s.forest_definition not in ("china", "fao"):
+        found.append(f"--forest-definition is '{s.forest_definition}'; choose china or fao")
+    if s.map_type not in ("uint16", "float32"):
+        found.append(f"--map-type is '{s.map_type}'; choose uint16 (0.1 steps) or float32")
+    if s.soil_depth not in (None, 30, 100):
+        found.append(f"--soil-depth is {s.soil_depth}; choose 30 or 100 (cm)")
+    if s.year is not None and not 1900 <= s.year <= 2200:
+        found.append(f"--year is {s.year}, which is no year of a map")
+    for name in s.maps:
+        if name not in MAP_NAMES:
+            found.append(f"unknown map {_suggest(name, MAP_NAMES)}")
+    for name, value in (("workers", s.workers), ("block-size", s.block_size), ("memory", s.memory)):
+        if value is not None and value <= 0:
+            found.append(f"--{name} is {value}; give a number above 0")
+    if s.block_size is not None and s.block_size % 512:
+        found.append(f"--block-size is {s.block_size}; give a multiple of 512")
+    for layer, keys in s.layers.items():
+        if layer not in LAYER_NAMES:
+            found.append(f"unknown layer {_suggest(layer, LAYER_NAMES)} under [layers]")
+        found.extend(f"unknown key {_suggest(k, LAYER_KEYS)} under [layers.{layer}]" for k in keys if k not in LAYER_KEYS)
+    return found
+
+
+def _suggest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"'{name}'; did you mean '{close[0]}'?" if close else f"'{name}' (known: {', '.join(sorted(known))})"
+
+
+def _relative(key: str, value: Any, base: Path) -> Any:
+    """Paths in a file are relative to the file; names of legends, sets, URLs and GDAL's own names stay as they are."""
+    if key not in _PATHS:
+        return value
+    if isinstance(value, list):
+        return [_relative(key, v, base) for v in value]
+    if not isinstance(value, str) or Path(value).is_absolute() or "://" in value or value.startswith("/vsi"):
+        return value
+    if value.startswith("invest:"):
+        return "invest:" + str(base / value.removeprefix("invest:"))
+    looks_like_file = "/" in value or "\\" in value or "." in value or "*" in value
+    return str(base / value) if looks_like_file or key == "out" else value

@@ -1,0 +1,101 @@
+"""How a pixel's categories are packed into one stratum code, and what a code stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.ecosystems.base import Cover, Stratum
+from sinks.ecosystems.forest import TREES_OUTSIDE
+
+NODATA: Final = Cover("nodata")
+UNKNOWN: Final = Cover("unknown")
+"""What is no ecosystem: the map has no value here, or the legend does not know the value."""
+
+COUNTED, BELOW_CANOPY, SMALL_PATCH = "counted", "below_canopy", "small_patch"
+TREE_STATES: Final = (COUNTED, BELOW_CANOPY, SMALL_PATCH)
+"""Whether a forest pixel counts as forest: open or small stands are trees outside forest."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One category of a stratum: name, and the label of each of its values 0, 1, …"""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The categories and terms of a run, in the order in which ``sinks.onepass.codes`` packs them.
+
+    covers : what each value of the first category stands for; dimensions : the further categories
+    ("tree", "climate", "ecozone", "soil", "karst"); terms : layers that enter as values, the biomass layer first.
+    """
+
+    covers: tuple[Cover, ...]
+    dimensions: tuple[Dimension, ...]
+    terms: tuple[str, ...]
+
+    @property
+    def radices(self) -> tuple[int, ...]:
+        return (len(self.covers), *(len(d.labels) for d in self.dimensions))
+
+    def size(self) -> int:
+        """How many codes there can be."""
+        return int(np.prod(self.radices, dtype=np.int64)) << len(self.terms)
+
+    def labels(self, code: int) -> dict[str, str]:
+        """Labels of the further categories of a code."""
+        rest = int(code) >> len(self.terms)
+        found = {}
+        for dimension in reversed(self.dimensions):
+            rest, at = divmod(rest, len(dimension.labels))
+            found[dimension.name] = dimension.labels[at]
+        return found
+
+    def cover(self, code: int) -> Cover:
+        """The cover of a code as the legend has it."""
+        below = int(np.prod([len(d.labels) for d in self.dimensions], dtype=np.int64)) << len(self.terms)
+        return self.covers[int(code) // below]
+
+    def present(self, code: int) -> frozenset[str]:
+        """Names of the terms that have a value in this stratum."""
+        n = len(self.terms)
+        return frozenset(t for i, t in enumerate(self.terms) if int(code) >> (n - 1 - i) & 1)
+
+    def stratum(self, code: int) -> Stratum:
+        """What a code stands for; a forest pixel that does not count as forest becomes trees outside forest."""
+        labels, cover = self.labels(code), self.cover(code)
+        if cover.ecosystem == "forest" and labels.get("tree", COUNTED) != COUNTED:
+            cover = replace(cover, ecosystem=TREES_OUTSIDE)
+        return Stratum(
+            cover=cover,
+            climate=labels.get("climate", ""),
+            ecozone=labels.get("ecozone", ""),
+            soil=labels.get("soil", ""),
+            karst=labels.get("karst") == "karst",
+            present=self.present(code),
+        )
+
+
+def pack(
+    categories: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """The stratum code of every pixel: mixed radix of its categories, then one bit per term that has a value.
+
+    categories : one uint8 (h, w) or broadcastable each, below its radix, the cover first;
+    terms : float32 (terms, h, w), NaN where absent. returns int32 (h, w).
+    """
+    code = np.array(categories[0], dtype=np.int32)
+    for category, radix in zip(categories[1:], radices[1:], strict=True):
+        code *= np.int32(radix)
+        code += category
+    for term in terms:
+        code <<= 1
+        code += ~np.isnan(term)
+    return code

@@ -1,0 +1,111 @@
+"""The shape that every ecosystem has: which classes, which layers, which coefficients, which equations.
+
+A module of this package that defines ``PLUG = Ecosystem(...)`` is an ecosystem; nothing else needs to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sinks.growingstock import VolumeCurve
+from sinks.parameters import Coefficient, ParameterSet
+
+Array = Any
+
+BIOMASS_KINDS: Final = ("agb", "agc", "volume")
+"""What a biomass layer may hold: AGB [Mg d.m. ha⁻¹], AGC [Mg C ha⁻¹] or growing stock [m³ ha⁻¹]."""
+
+
+@dataclass(frozen=True)
+class EcosystemClass:
+    """One class of the ecosystem map. code : value in the map (1–249); color : #rrggbb."""
+
+    code: int
+    ecosystem: str
+    forest_type: str
+    name_en: str
+    name_zh: str
+    color: str
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What the legend says of a pixel. forest_type and subclass may be blank; code only where a table is keyed by it."""
+
+    ecosystem: str
+    forest_type: str = ""
+    subclass: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Everything categorical about a pixel: within a stratum the coefficients are the same.
+
+    climate, ecozone, soil : keys of the tables, blank where unknown; karst : on carbonate rock;
+    present : names of the layers that have a value here (one of BIOMASS_KINDS, "soc", "weathering").
+    """
+
+    cover: Cover
+    climate: str = ""
+    ecozone: str = ""
+    soil: str = ""
+    karst: bool = False
+    present: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices of method that hold for a whole run.
+
+    biomass : what the biomass layer holds; soil_depth_cm : 30 or 100; continent, origin : for root-to-shoot ratios;
+    volume_methods : routes from AGB to volume in order of preference, blank for those of the parameter set.
+    """
+
+    biomass: str = "agb"
+    soil_depth_cm: int = 100
+    continent: str = "asia"
+    origin: str = "natural"
+    volume_methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """The numbers of one stratum by name, and its volume curve where one is used. ``c["root_shoot"]`` is a float."""
+
+    values: Mapping[str, Coefficient] = field(default_factory=dict)
+    curve: VolumeCurve | None = None
+    method: str = ""
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name].value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+
+@dataclass(frozen=True)
+class Ecosystem:
+    """One ecosystem (or overlay) of the account.
+
+    key, name_en, name_zh; classes : its classes in the map, none for an overlay;
+    requires, uses : layers that it must have, or takes when given;
+    coefficients(stratum, parameters, options) : resolve every number of a stratum, raising InputError if one is missing;
+    equations(values, c) : elementwise: layer values by name → quantity per hectare by key (``sinks.quantities``);
+    breaks(c, options) : values of the biomass layer at which an equation bends or jumps (an interval owns its upper end);
+    overlay : adds only quantities that no class owns, and never a stock a second time.
+    """
+
+    key: str
+    name_en: str
+    name_zh: str
+    classes: tuple[EcosystemClass, ...]
+    coefficients: Callable[[Stratum, ParameterSet, Options], Coefficients]
+    equations: Callable[[Mapping[str, Array], Coefficients], dict[str, Array]]
+    breaks: Callable[[Coefficients, Options], Sequence[float]] = field(default=lambda c, options: ())
+    requires: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    overlay: bool = False
+    about: str = ""

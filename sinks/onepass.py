@@ -1,0 +1,297 @@
+"""The one pass: every map and every sum of a block from one look at its pixels.
+
+The pass knows nothing of ecosystems. It finds each pixel's stratum, takes the straight piece its biomass value falls on,
+and multiplies and adds (see ``sinks.strata``). Sums run in float64 within grains of 256 × 256 pixels that lie at fixed
+places of the grid, and are then added as integers (``sinks.exactsum``), so they are the same for any partition into
+blocks whose offsets are multiples of the grain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks import exactsum
+from sinks.strata import Pieces
+from sinks.sums import Sums, merge
+
+GRAIN: Final = 256
+"""Side of a grain [pixels]; offsets of blocks must be multiples of it."""
+
+NODATA_UINT16: Final = 65535
+NODATA_FLOAT: Final = np.float32(-9999.0)
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """Which quantities are written into map arrays, and how.
+
+    quantities : keys of ``sinks.quantities``; step : map unit per integer step, 0 for float32 maps.
+    """
+
+    quantities: tuple[str, ...]
+    step: float
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint16 if self.step else np.float32)
+
+    @property
+    def nodata(self) -> float:
+        return NODATA_UINT16 if self.step else float(NODATA_FLOAT)
+
+
+def statistics(terms: int) -> int:
+    """How many sums a row has: area, one per term, and the square of the first term."""
+    return 2 + terms
+
+
+@numba.njit(nogil=True, cache=True)
+def _pairs(
+    code: NDArray[np.int32], region: NDArray[np.int32], n_codes: int, n_regions: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Which codes, regions and pairs of them occur; dense local numbers for each."""
+    local_code = np.full(n_codes, -1, np.int32)
+    local_region = np.full(n_regions, -1, np.int32)
+    h, w = code.shape
+    for i in range(h):
+        for j in range(w):
+            local_code[code[i, j]] = 0
+            local_region[region[i, j]] = 0
+    k = 0
+    for c in range(n_codes):
+        if local_code[c] == 0:
+            local_code[c] = k
+            k += 1
+    r = 0
+    for c in range(n_regions):
+        if local_region[c] == 0:
+            local_region[c] = r
+            r += 1
+    pair = np.full((r, k), -1, np.int32)
+    for i in range(h):
+        for j in range(w):
+            pair[local_region[region[i, j]], local_code[code[i, j]]] = 0
+    n = 0
+    for a in range(r):
+        for b in range(k):
+            if pair[a, b] == 0:
+                pair[a, b] = n
+                n += 1
+    pair_region = np.empty(n, np.int32)
+    pair_code = np.empty(n, np.int32)
+    for c in range(n_regions):
+        for d in range(n_codes):
+            if local_region[c] >= 0 and local_code[d] >= 0:
+                p = pair[local_region[c], local_code[d]]
+                if p >= 0:
+                    pair_region[p] = c
+                    pair_code[p] = d
+    return local_code, local_region, pair, pair_region, pair_code
+
+
+@numba.njit(nogil=True, cache=True)
+def _flush(
+    acc: NDArray[np.float64], touched: NDArray[np.bool_], digits: NDArray[np.int64], n_stats: int
+) -> None:
+    """Move a grain's float sums into the exact sums and clear them."""
+    for p in range(acc.shape[0]):
+        if touched[p]:
+            touched[p] = False
+            for k in range(acc.shape[1]):
+                for s in range(n_stats):
+                    if acc[p, k, s] != 0.0:
+                        exactsum.add(digits[p, k, s], acc[p, k, s])
+                        acc[p, k, s] = 0.0
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _write_run(
+    line: NDArray[np.float64],
+    t: NDArray[np.float32],
+    per_step: float,
+    floats: NDArray[np.float32],
+    ints: NDArray[np.uint16],
+) -> int:
+    """Evaluate one piece's lines along a run of pixels.
+
+    line (maps, 1 + terms); t (terms, run); floats or ints (maps, run) is written. Returns how many values did not fit.
+    Within a stratum every term that enters has a value, so only the constant can be NaN.
+    """
+    clipped = 0
+    n_terms, n = t.shape
+    for m in range(line.shape[0]):
+        constant = line[m, 0]
+        if constant != constant:
+            if per_step == 0.0:
+                floats[m, :] = NODATA_FLOAT
+            else:
+                ints[m, :] = NODATA_UINT16
+            continue
+        if n_terms == 1 and per_step != 0.0:  # by far the commonest case, written so that it compiles to vector code
+            scaled = constant * per_step + 0.5
+            slope = line[m, 1] * per_step
+            most = 0.0
+            least = 0.0
+            for j in range(n):
+                v = scaled + slope * np.float64(t[0, j])
+                most = max(most, v)
+                least = min(least, v)
+                ints[m, j] = np.uint16(min(max(v, 0.0), 65534.0))
+            if most < 65535.0 and least >= 0.0:
+                continue
+        for j in range(n):
+            v = constant
+            for term in range(n_terms):
+                slope = line[m, 1 + term]
+                if slope != 0.0:
+                    v += slope * np.float64(t[term, j])
+            if per_step == 0.0:
+                floats[m, j] = v
+            else:
+                v = v * per_step + 0.5
+                clipped += (v < 0.0) or (v >= 65535.0)
+                ints[m, j] = np.uint16(min(max(v, 0.0), 65534.0))
+    return clipped
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _walk(
+    code: NDArray[np.int32],
+    region: NDArray[np.int32],
+    area: NDArray[np.float64],
+    terms: NDArray[np.float32],
+    local_code: NDArray[np.int32],
+    local_region: NDArray[np.int32],
+    pair: NDArray[np.int32],
+    edges: NDArray[np.float64],
+    n_edges: NDArray[np.int32],
+    lines: NDArray[np.float64],
+    per_step: float,
+    floats: NDArray[np.float32],
+    ints: NDArray[np.uint16],
+    count: NDArray[np.int64],
+    digits: NDArray[np.int64],
+) -> int:
+    h, w = code.shape
+    n_terms = terms.shape[0]
+    n_stats = 2 + n_terms
+    wide = area.shape[1] > 1
+    acc = np.zeros((digits.shape[0], digits.shape[1], n_stats))
+    touched = np.zeros(digits.shape[0], np.bool_)
+    clipped = 0
+    for gi in range(0, h, GRAIN):
+        for gj in range(0, w, GRAIN):
+            right = min(gj + GRAIN, w)
+            for i in range(gi, min(gi + GRAIN, h)):
+                j = gj
+                while j < right:  # neighbours mostly share stratum, region and piece: take them as one run
+                    c = code[i, j]
+                    r = region[i, j]
+                    s = local_code[c]
+                    n_e = n_edges[s]
+                    k = 0
+                    low = -np.inf
+                    high = np.inf
+                    if n_e > 0:
+                        x = np.float64(terms[0, i, j])
+                        while k < n_e and x > edges[s, k]:
+                            k += 1
+                        low = edges[s, k - 1] if k > 0 else -np.inf
+                        high = edges[s, k] if k < n_e else np.inf
+                    end = j + 1
+                    while end < right and code[i, end] == c and region[i, end] == r:
+                        if n_e > 0:
+                            x = np.float64(terms[0, i, end])
+                            if x <= low or x > high:
+                                break
+                        end += 1
+                    p = pair[local_region[r], s]
+                    touched[p] = True
+                    count[p, k] += end - j
+                    sums = acc[p, k]
+                    for n in range(j, end):
+                        a = area[i, n] if wide else area[i, 0]
+                        sums[0] += a
+                        for m in range(n_terms):
+                            y = np.float64(terms[m, i, n])
+                            if y == y:
+                                sums[1 + m] += a * y
+                                if m == 0:
+                                    sums[n_stats - 1] += a * y * y
+                    if lines.shape[2] > 0:
+                        clipped += _write_run(
+                            lines[s, k], terms[:, i, j:end], per_step, floats[:, i, j:end], ints[:, i, j:end]
+                        )
+                    j = end
+            _flush(acc, touched, digits, n_stats)
+    return clipped
+
+
+@dataclass(frozen=True)
+class Strata:
+    """The pieces of the strata of a block, stacked: see ``sinks.strata.Pieces``.
+
+    edges (strata, most edges), n_edges (strata,), lines (strata, most pieces, maps, 1 + terms).
+    """
+
+    edges: NDArray[np.float64]
+    n_edges: NDArray[np.int32]
+    lines: NDArray[np.float64]
+
+
+def stack(pieces: Sequence[Pieces], request: MapRequest) -> Strata:
+    """Put strata with different numbers of pieces into rectangular arrays, with one line per map."""
+    most = max(p.edges.size for p in pieces)
+    edges = np.full((len(pieces), max(most, 1)), np.inf)
+    lines = np.full((len(pieces), most + 1, len(request.quantities), pieces[0].lines.shape[2]), np.nan)
+    for n, p in enumerate(pieces):
+        edges[n, : p.edges.size] = p.edges
+        for m, key in enumerate(request.quantities):
+            lines[n, : p.edges.size + 1, m] = p.of(key)
+    return Strata(edges, np.asarray([p.edges.size for p in pieces], dtype=np.int32), lines)
+
+
+def present_codes(code: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The distinct codes of a block, rising."""
+    return np.flatnonzero(np.bincount(code.ravel())).astype(np.int32)
+
+
+def run(
+    code: NDArray[np.int32],
+    region: NDArray[np.int32],
+    area: NDArray[np.float64],
+    terms: NDArray[np.float32],
+    strata: Strata,
+    request: MapRequest,
+    n_regions: int,
+) -> tuple[NDArray, Sums]:
+    """Walk a block once.
+
+    code : int32 (h, w), stratum code; strata : pieces of ``present_codes(code)`` in that order;
+    region : int32 (h, w), 0 … n_regions − 1; area : float64 [m²] (h, 1) or (h, w); terms : float32 (terms, h, w).
+    returns : map arrays (maps, h, w) in the request's dtype, and the block's sums.
+    """
+    local_code, local_region, pair, pair_region, pair_code = _pairs(code, region, int(code.max()) + 1, n_regions)
+    h, w = code.shape
+    n_maps = len(request.quantities)
+    floats = np.empty((0, h, w) if request.step else (n_maps, h, w), np.float32)
+    ints = np.empty((n_maps, h, w) if request.step else (0, h, w), np.uint16)
+    n_stats = statistics(terms.shape[0])
+    count = np.zeros((pair_region.size, strata.lines.shape[1]), np.int64)
+    digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
+    clipped = _walk(
+        code, region, area, terms, local_code, local_region, pair, strata.edges, strata.n_edges, strata.lines,
+        1.0 / request.step if request.step else 0.0, floats, ints, count, digits,
+    )  # fmt: skip
+    at, piece = np.nonzero(count)
+    sums = Sums(
+        pair_region[at], pair_code[at].astype(np.int64), piece.astype(np.int16), count[at, piece], digits[at, piece],
+        int(clipped),
+    )  # fmt: skip
+    return (ints if request.step else floats), merge([sums])

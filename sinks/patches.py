@@ -1,0 +1,30 @@
+"""Stands too small to be forest: connected components under the minimum area of a definition."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+
+def patch_pixels(minimum_patch_ha: float, pixel_area_m2: float) -> int:
+    """How many pixels the smallest counted stand has; 1 where a pixel alone is large enough."""
+    return max(1, math.ceil(minimum_patch_ha * 10_000 / pixel_area_m2 - 1e-9))
+
+
+def large_enough(forest: NDArray[np.bool_], pixels: int, halo: int) -> NDArray[np.bool_]:
+    """Which forest pixels stand in an 8-connected patch of at least ``pixels`` pixels.
+
+    forest : bool (h + 2·halo, w + 2·halo), the block with its surroundings; returns bool (h, w).
+    A patch smaller than ``pixels`` that touches the block lies wholly within ``pixels`` − 1 of it, so with a halo of that
+    width the answer is the same for any partition into blocks.
+    """
+    inner = (slice(halo, forest.shape[0] - halo), slice(halo, forest.shape[1] - halo))
+    if pixels <= 1:
+        return forest[inner]
+    label, n = ndimage.label(forest, structure=np.ones((3, 3), dtype=bool))
+    sizes = np.bincount(label.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    return (sizes >= pixels)[label][inner]

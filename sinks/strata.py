@@ -1,0 +1,121 @@
+"""From equations to straight pieces: what the pass over pixels looks up.
+
+Within a stratum the coefficients are fixed, and between its breaks every equation is a straight line in the layers'
+values. The pieces are found by evaluating the ecosystem's own equations, so there is no second copy of the science; an
+equation that is not straight between its breaks is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks import ecosystems
+from sinks.ecosystems.base import BIOMASS_KINDS, Coefficients, Ecosystem, Options, Stratum
+from sinks.parameters import ParameterSet
+from sinks.quantities import KEYS, POOLS, TOTAL
+
+_STRAIGHT = 1e-9
+"""Largest deviation from a straight line that counts as rounding, relative to the quantity."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The straight pieces of one stratum.
+
+    edges : upper ends of all pieces but the last, rising, of the biomass layer's value; a piece owns its upper end;
+    lines : (pieces, quantities, 1 + terms): constant and slope per term; NaN constant where the quantity has no value;
+    coefficients : what they were made from, for citation; plugs : the ecosystem and overlays that gave them.
+    """
+
+    edges: NDArray[np.float64]
+    lines: NDArray[np.float64]
+    coefficients: tuple[Coefficients, ...]
+    plugs: tuple[str, ...]
+
+    def of(self, key: str) -> NDArray[np.float64]:
+        """Lines (pieces, 1 + terms) of one quantity; those of the total are the sum of the pools that have a value."""
+        if key != TOTAL.key:
+            return self.lines[:, KEYS.index(key)]
+        pools = self.lines[:, : len(POOLS)]
+        given = ~np.isnan(pools[:, :, 0])
+        total = np.where(given[:, :, None], pools, 0.0).sum(axis=1)
+        total[~given.any(axis=1)] = np.nan
+        return total
+
+
+def compile_stratum(
+    stratum: Stratum, terms: Sequence[str], parameters: ParameterSet, options: Options, plug: Ecosystem | None = None
+) -> Pieces:
+    """The pieces of a stratum: its ecosystem's, with the overlays' added.
+
+    terms : names of the layers whose values enter, the biomass layer (if any) first;
+    plug : the ecosystem to use, by default the one that counts the stratum's cover.
+    Raises InputError when a coefficient is missing, ValueError when two plugs claim one quantity or a line is not straight.
+    """
+    own = plug or ecosystems.plug_of(stratum.cover.ecosystem)
+    parts = [(own, own.coefficients(stratum, parameters, options))]
+    for overlay in ecosystems.plugs().values():
+        if overlay.overlay:
+            parts.append((overlay, overlay.coefficients(stratum, parameters, options)))
+    edges = _edges([edge for part, c in parts for edge in part.breaks(c, options)])
+    present = [t for t in terms if t in stratum.present]
+    lines = np.full((len(edges) + 1, len(KEYS), 1 + len(terms)), np.nan)
+    for part, c in parts:
+        for piece, (low, high) in enumerate(_intervals(edges)):
+            for key, line in _lines(part, c, present, terms, low, high).items():
+                slot = lines[piece, KEYS.index(key)]
+                if not np.isnan(slot[0]):
+                    raise ValueError(f"{part.key} yields {key}, which another ecosystem of the stratum yields already")
+                slot[:] = line
+    return Pieces(edges, lines, tuple(c for _, c in parts), tuple(part.key for part, _ in parts))
+
+
+def _edges(values: Sequence[float]) -> NDArray[np.float64]:
+    """Sorted, distinct, finite and positive."""
+    finite = np.asarray([v for v in values if np.isfinite(v) and v > 0], dtype=np.float64)
+    return np.unique(finite)
+
+
+def _intervals(edges: NDArray[np.float64]) -> list[tuple[float, float]]:
+    ends = [0.0, *edges.tolist()]
+    return [*zip(ends[:-1], ends[1:], strict=True), (ends[-1], ends[-1] + 1000.0)]
+
+
+def _lines(
+    plug: Ecosystem, c: Coefficients, present: Sequence[str], terms: Sequence[str], low: float, high: float
+) -> dict[str, NDArray[np.float64]]:
+    """Constant and slopes of every quantity in one interval of the biomass value."""
+    at = [low + (high - low) * part for part in (0.25, 0.75, 0.5)]
+    has_biomass = bool(present) and present[0] in BIOMASS_KINDS
+
+    def value(biomass: float, **others: float) -> Mapping[str, float]:
+        given = {t: others.get(t, 0.0) for t in present}
+        if has_biomass:
+            given[present[0]] = biomass
+        return {k: float(v) for k, v in plug.equations(given, c).items()}
+
+    first, second, middle = (value(x) for x in at)
+    found = {}
+    for key in first:
+        line = np.zeros(1 + len(terms))
+        slope = (second[key] - first[key]) / (at[1] - at[0])
+        scale = max(abs(first[key]), abs(second[key]), 1e-12)
+        if abs(middle[key] - (first[key] + second[key]) / 2) > _STRAIGHT * scale:
+            raise ValueError(f"{plug.key}: {key} is not straight between {low:g} and {high:g}")
+        constant = first[key] - slope * at[0]
+        line[0] = 0.0 if abs(constant) <= 1e-13 * scale else constant
+        if has_biomass:
+            line[1 + terms.index(present[0])] = slope
+        for term in present[1:] if has_biomass else present:
+            line[1 + terms.index(term)] = value(at[0], **{term: 1.0})[key] - first[key]
+        found[key] = line
+    return found
+
+
+def blank(terms: Sequence[str]) -> Pieces:
+    """The pieces of what is no ecosystem: one piece, no quantity."""
+    return Pieces(np.zeros(0), np.full((1, len(KEYS), 1 + len(terms)), np.nan), (), ())
