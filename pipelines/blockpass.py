@@ -119,18 +119,18 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     """Read, walk and write one block."""
     shape = (block.height, block.width)
     area = plan.grid.area(block)
-    cover, raw = _cover(plan, block, 0)
-    layers = _values(plan, block)
-    categories, filled = _categories(plan, block, cover, layers)
-    terms = _terms(plan, shape, layers)
-    code = coding.pack(categories, plan.science.coding.radices, terms)
+    cover, raw = read_cover(plan, block)
+    layers = read_layers(plan, block)
+    category, filled = categories(plan, block, cover, layers)
+    term = terms(plan, shape, layers)
+    code = coding.pack(category, plan.science.coding.radices, term)
     region = np.ones(shape, np.int32) if plan.regions is None else zones.label(plan.regions, block)
     codes = onepass.present_codes(code)
     strata = plan.science.strata(codes, plan.request)
-    arrays, sums = onepass.run(code, region, area, terms, strata, plan.request, plan.n_regions)
+    arrays, sums = onepass.run(code, region, area, term, strata, plan.request, plan.n_regions)
     _check_area(code, area, sums)
     shards = _write(plan, block, arrays, code, codes)
-    biomass = terms[0] if plan.science.options.biomass in plan.science.coding.terms else terms[:0]
+    biomass = term[0] if plan.science.options.biomass in plan.science.coding.terms else term[:0]
     known = biomass[~np.isnan(biomass)]
     span = (float(known.min()), float(known.max())) if known.size else (np.inf, -np.inf)
     total = _map_total(plan, arrays, area, sums)
@@ -140,7 +140,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
 # ------------------------------------------------------------------------------------------ reading
 
 
-def _cover(plan: BlockPlan, block: Block, halo: int) -> tuple[NDArray[np.uint8], NDArray]:
+def read_cover(plan: BlockPlan, block: Block, halo: int = 0) -> tuple[NDArray[np.uint8], NDArray]:
     """Place of each pixel's cover, and the raster's own values."""
     values = align.read(plan.alignments["landcover"], block, halo=halo)
     raw = values.data
@@ -160,7 +160,7 @@ def _cover(plan: BlockPlan, block: Block, halo: int) -> tuple[NDArray[np.uint8],
     return cover, raw
 
 
-def _values(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
+def read_layers(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
     """The block's values of every layer but the land cover; refuses negative stocks."""
     found = {}
     for name, alignment in plan.alignments.items():
@@ -180,7 +180,7 @@ def _values(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
     return found
 
 
-def _categories(
+def categories(
     plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
 ) -> tuple[list[NDArray[np.uint8]], int]:
     """The coding's categories in its order, and how many climate zones had to come from latitude."""
@@ -226,7 +226,7 @@ def _tree_state(
     """0 counted, 1 below the canopy threshold, 2 in too small a patch: for forest pixels; 0 elsewhere."""
     forest = _forest_places(plan)
     halo = plan.patch - 1
-    wide = _cover(plan, block, halo)[0] if halo else cover
+    wide = read_cover(plan, block, halo)[0] if halo else cover
     dense = np.ones(wide.shape, bool)
     if "canopy" in plan.alignments:
         canopy = align.read(plan.alignments["canopy"], block, halo=halo).data if halo else layers["canopy"]
@@ -244,13 +244,13 @@ def _forest_places(plan: BlockPlan) -> NDArray[np.bool_]:
     return np.asarray([c.ecosystem == "forest" for c in plan.science.coding.covers])
 
 
-def _terms(plan: BlockPlan, shape: tuple[int, int], layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
+def terms(plan: BlockPlan, shape: tuple[int, int], layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
     """Layers that enter the equations as values, float32 (terms, h, w)."""
     names = plan.science.coding.terms
-    terms = np.empty((len(names), *shape), np.float32)
+    found = np.empty((len(names), *shape), np.float32)
     for n, name in enumerate(names):
-        terms[n] = _weathering(layers) if name == "weathering" else layers[name]
-    return terms
+        found[n] = _weathering(layers) if name == "weathering" else layers[name]
+    return found
 
 
 def _weathering(layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
@@ -306,9 +306,10 @@ def _map_total(plan: BlockPlan, arrays: NDArray, area: NDArray[np.float64], sums
     """Sum the stored total-carbon map over area, and the account of the same block."""
     if TOTAL.key not in plan.request.quantities:
         return MapTotal()
-    stored = arrays[plan.request.quantities.index(TOTAL.key)]
+    at = plan.request.quantities.index(TOTAL.key)
+    stored, step = arrays[at], plan.request.steps[at] or 1.0
     valid = stored != plan.request.nodata
-    value = np.where(valid, stored, 0).astype(np.float64) * (plan.request.step or 1.0)
+    value = np.where(valid, stored, 0).astype(np.float64) * step
     mapped = float((value.sum(axis=1) if area.shape[1] == 1 else (value * area).sum(axis=1)) @ _column(area))
     covered = float((valid.sum(axis=1) if area.shape[1] == 1 else (valid * area).sum(axis=1)) @ _column(area))
     amounts = sums.values

@@ -18,13 +18,12 @@ from pipelines.errors import InputError
 from pipelines.grid import Block, Grid
 from pipelines.study import LAYER_KINDS, LAYER_NAMES, Study
 from pipelines.text import read_text
-from sinks import coding, invest, onepass
+from sinks import coding, invest
 from sinks.climate import ZONES
 from sinks.coding import Coding, Dimension
 from sinks.coverage import ForestDefinition, forest_definition
 from sinks.ecosystems.base import Cover, Options
 from sinks.ecosystems.forest import zone_of
-from sinks.errors import InputError as ScienceInputError
 from sinks.legends import Legend
 from sinks.parameters import ParameterSet, parameter_set, records, with_overrides
 from sinks.patches import patch_pixels
@@ -86,7 +85,7 @@ def make_plan(study: Study, workdir: Path) -> Plan:
         grid=grid, alignments=alignments, regions=regions, science=science, cover_of=cover_of, definition=definition,
         climate=climate, patch=patch,
         ecosystem_map=mapspecs.ecosystem_map(study) if "ecosystem" in study.maps else None,
-        value_maps=specs, request=onepass.MapRequest(tuple(s.quantity for s in specs), mapspecs.step(study)),
+        value_maps=specs, request=mapspecs.request(specs),
         shard_dir=str(workdir),
     )  # fmt: skip
     height, width = _block_shape(study, found, grid)

@@ -5,6 +5,7 @@ Biomass is Mg d.m. ha⁻¹, carbon Mg C ha⁻¹.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ def carbon(biomass: Array, carbon_fraction: Array) -> Array:
     return biomass * carbon_fraction
 
 
-def root_shoot_ratio(agb: Array, low: Array, high: Array, edge: Array) -> Array:
-    """Root-to-shoot ratio by biomass class: ``low`` up to and including ``edge`` [Mg d.m. ha⁻¹], ``high`` above it.
+def root_shoot_ratio(agb: Array, ratios: Sequence[float], edges: Sequence[float]) -> Array:
+    """Root-to-shoot ratio by biomass class [1]; a class owns its upper edge.
 
+    ratios : one per class, from light to heavy stands; edges : AGB between the classes [Mg d.m. ha⁻¹], one fewer.
     Source: IPCC 2019 Refinement, Vol. 4, Ch. 4, Table 4.4 (classes ≤ and > 125, boreal ≤ and > 75 Mg d.m. ha⁻¹).
     """
-    return np.where(np.asarray(agb) <= edge, low, high)
+    return np.asarray(ratios)[np.searchsorted(np.asarray(edges, dtype=float), agb, side="left")]
 
 
 def belowground_biomass(agb: Array, root_shoot: Array) -> Array:

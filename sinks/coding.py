@@ -16,6 +16,9 @@ NODATA: Final = Cover("nodata")
 UNKNOWN: Final = Cover("unknown")
 """What is no ecosystem: the map has no value here, or the legend does not know the value."""
 
+NOT_COUNTED_SUBCLASSES: Final = ("other_forest_land", "open_forest", "young_forest")
+"""Forest land that the survey itself does not call forest: cut-over, nursery, open or young stands."""
+
 COUNTED, BELOW_CANOPY, SMALL_PATCH = "counted", "below_canopy", "small_patch"
 TREE_STATES: Final = (COUNTED, BELOW_CANOPY, SMALL_PATCH)
 """Whether a forest pixel counts as forest: open or small stands are trees outside forest."""
@@ -71,7 +74,8 @@ class Coding:
     def stratum(self, code: int) -> Stratum:
         """What a code stands for; a forest pixel that does not count as forest becomes trees outside forest."""
         labels, cover = self.labels(code), self.cover(code)
-        if cover.ecosystem == "forest" and labels.get("tree", COUNTED) != COUNTED:
+        uncounted = labels.get("tree", COUNTED) != COUNTED or cover.subclass in NOT_COUNTED_SUBCLASSES
+        if cover.ecosystem == "forest" and uncounted:
             cover = replace(cover, ecosystem=TREES_OUTSIDE)
         return Stratum(
             cover=cover,

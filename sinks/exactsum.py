@@ -26,7 +26,7 @@ def add(digits: NDArray[np.int64], value: float) -> None:
     rest = value
     for j in range(DIGITS - 1, -1, -1):
         weight = _WEIGHTS[j]
-        digit = np.floor(rest / weight)
+        digit = np.trunc(rest / weight)  # towards zero: subtracting it is exact for either sign
         digits[j] += np.int64(digit)
         rest -= digit * weight
 
@@ -52,12 +52,20 @@ def to_floats(digits: NDArray[np.int64]) -> NDArray[np.float64]:
 
     Carries are settled first, so equal sums give equal bits however their digits came about.
     """
+    settled = _settle(digits)
+    negative = settled[..., -1] < 0  # a negative sum is read off its opposite, or its digits would cancel
+    settled[negative] = _settle(-settled[negative])
+    total = np.zeros(settled.shape[:-1], dtype=np.float64)
+    for j in range(DIGITS):
+        total += settled[..., j] * _WEIGHTS[j]
+    return np.where(negative, -total, total)
+
+
+def _settle(digits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Carry until every digit but the highest is within 0 … 2³² − 1."""
     settled = digits.astype(np.int64, copy=True)
     for j in range(DIGITS - 1):
         carry = settled[..., j] >> _BITS
         settled[..., j] -= carry << _BITS
         settled[..., j + 1] += carry
-    total = np.zeros(settled.shape[:-1], dtype=np.float64)
-    for j in range(DIGITS):
-        total += settled[..., j] * _WEIGHTS[j]
-    return total
+    return settled

@@ -31,19 +31,23 @@ NODATA_FLOAT: Final = np.float32(-9999.0)
 class MapRequest:
     """Which quantities are written into map arrays, and how.
 
-    quantities : keys of ``sinks.quantities``; step : map unit per integer step, 0 for float32 maps.
+    quantities : keys of ``sinks.quantities``; steps : quantity per integer step of each map, or all 0 for float32 maps.
     """
 
     quantities: tuple[str, ...]
-    step: float
+    steps: tuple[float, ...]
+
+    @property
+    def integer(self) -> bool:
+        return any(self.steps)
 
     @property
     def dtype(self) -> np.dtype:
-        return np.dtype(np.uint16 if self.step else np.float32)
+        return np.dtype(np.uint16 if self.integer else np.float32)
 
     @property
     def nodata(self) -> float:
-        return NODATA_UINT16 if self.step else float(NODATA_FLOAT)
+        return NODATA_UINT16 if self.integer else float(NODATA_FLOAT)
 
 
 def statistics(terms: int) -> int:
@@ -114,7 +118,7 @@ def _flush(
 def _write_run(
     line: NDArray[np.float64],
     t: NDArray[np.float32],
-    per_step: float,
+    steps_per_unit: NDArray[np.float64],
     floats: NDArray[np.float32],
     ints: NDArray[np.uint16],
 ) -> int:
@@ -127,13 +131,14 @@ def _write_run(
     n_terms, n = t.shape
     for m in range(line.shape[0]):
         constant = line[m, 0]
+        per_step = steps_per_unit[m]
         if constant != constant:
             if per_step == 0.0:
                 floats[m, :] = NODATA_FLOAT
             else:
                 ints[m, :] = NODATA_UINT16
             continue
-        if n_terms == 1 and per_step != 0.0:  # by far the commonest case, written so that it compiles to vector code
+        if n_terms == 1 and per_step != 0.0 and line[m, 1] != 0.0:  # by far the commonest case, written so that it compiles to vector code
             scaled = constant * per_step + 0.5
             slope = line[m, 1] * per_step
             most = 0.0
@@ -172,7 +177,7 @@ def _walk(
     edges: NDArray[np.float64],
     n_edges: NDArray[np.int32],
     lines: NDArray[np.float64],
-    per_step: float,
+    steps_per_unit: NDArray[np.float64],
     floats: NDArray[np.float32],
     ints: NDArray[np.uint16],
     count: NDArray[np.int64],
@@ -226,7 +231,7 @@ def _walk(
                                     sums[n_stats - 1] += a * y * y
                     if lines.shape[2] > 0:
                         clipped += _write_run(
-                            lines[s, k], terms[:, i, j:end], per_step, floats[:, i, j:end], ints[:, i, j:end]
+                            lines[s, k], terms[:, i, j:end], steps_per_unit, floats[:, i, j:end], ints[:, i, j:end]
                         )
                     j = end
             _flush(acc, touched, digits, n_stats)
@@ -280,18 +285,19 @@ def run(
     local_code, local_region, pair, pair_region, pair_code = _pairs(code, region, int(code.max()) + 1, n_regions)
     h, w = code.shape
     n_maps = len(request.quantities)
-    floats = np.empty((0, h, w) if request.step else (n_maps, h, w), np.float32)
-    ints = np.empty((n_maps, h, w) if request.step else (0, h, w), np.uint16)
+    floats = np.empty((0, h, w) if request.integer else (n_maps, h, w), np.float32)
+    ints = np.empty((n_maps, h, w) if request.integer else (0, h, w), np.uint16)
+    per_unit = np.asarray([1.0 / step if step else 0.0 for step in request.steps])
     n_stats = statistics(terms.shape[0])
     count = np.zeros((pair_region.size, strata.lines.shape[1]), np.int64)
     digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
     clipped = _walk(
         code, region, area, terms, local_code, local_region, pair, strata.edges, strata.n_edges, strata.lines,
-        1.0 / request.step if request.step else 0.0, floats, ints, count, digits,
+        per_unit, floats, ints, count, digits,
     )  # fmt: skip
     at, piece = np.nonzero(count)
     sums = Sums(
         pair_region[at], pair_code[at].astype(np.int64), piece.astype(np.int16), count[at, piece], digits[at, piece],
         int(clipped),
     )  # fmt: skip
-    return (ints if request.step else floats), merge([sums])
+    return (ints if request.integer else floats), merge([sums])

@@ -85,6 +85,13 @@ class Coefficients:
     def __contains__(self, name: str) -> bool:
         return name in self.values
 
+    def series(self, stem: str) -> tuple[float, ...]:
+        """The values named ``stem_0``, ``stem_1``, … in order."""
+        found: list[float] = []
+        while f"{stem}_{len(found)}" in self.values:
+            found.append(self.values[f"{stem}_{len(found)}"].value)
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class Ecosystem:

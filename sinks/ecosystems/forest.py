@@ -110,12 +110,14 @@ def _roots(
     keys["ecozone"] = next((z for z in ecozones if parameters.has("root_shoot", "root_shoot", ecozone=z, **keys)), ecozones[0])
     parameters.find("root_shoot", "root_shoot", **keys)  # raises, naming the combination
     best = parameters.rows("root_shoot", "root_shoot", **keys)
-    classes = {float(r.keys.get("agb_min") or 0): r for r in best if _same_but_class(r, best[0])}
-    edges = sorted(classes)
+    classes = sorted((r for r in best if _same_but_class(r, best[0])), key=lambda r: float(r.keys.get("agb_min") or 0))
     cap = parameters.find("choices", "root_shoot_cap")
-    low, high = (_capped(classes[edge].coefficient, cap) for edge in (edges[0], edges[-1]))
-    edge = Coefficient("root_shoot_edge", edges[-1] or np.inf, "Mg d.m. ha-1", low.source, low.locator, low.status)
-    return {"root_shoot_low": low, "root_shoot_high": high, "root_shoot_edge": edge}
+    found = {f"root_shoot_{n}": _capped(row.coefficient, cap) for n, row in enumerate(classes)}
+    for n, row in enumerate(classes[1:]):
+        c = row.coefficient
+        edge = float(row.keys["agb_min"])
+        found[f"root_shoot_edge_{n}"] = Coefficient("root_shoot_edge", edge, "Mg d.m. ha-1", c.source, c.locator, c.status)
+    return found
 
 
 def _same_but_class(row: Row, other: Row) -> bool:
@@ -221,7 +223,7 @@ def roots_per_shoot(agb: Array, c: Coefficients) -> Array:
     if "root_exponent" in c:
         shoots = np.maximum(agb, np.finfo(float).tiny)
         return biomass.belowground_biomass_power(shoots, c["root_coefficient"], c["root_exponent"]) / shoots
-    return biomass.root_shoot_ratio(agb, c["root_shoot_low"], c["root_shoot_high"], c["root_shoot_edge"])
+    return biomass.root_shoot_ratio(agb, c.series("root_shoot"), c.series("root_shoot_edge"))
 
 
 def growing_stock(agb: Array, c: Coefficients) -> Array | None:
@@ -249,10 +251,14 @@ def agb_of_volume(volume: Array, c: Coefficients) -> Array:
         return volume * c["agb_per_volume"]
     if "wood_density" in c:
         return volume * c["wood_density"] * c["bef"]
-    shoots = biomass_by_cbef(volume, c["cbef_a"], c["cbef_b"], c["cbef_chord_volume"]) / (1 + c["foliage_fraction"])
-    low, edge = shoots / (1 + c["root_shoot_low"]), c["root_shoot_edge"]
-    high = np.maximum(shoots / (1 + c["root_shoot_high"]), edge)
-    return np.where(low <= edge, low, high)
+    living = biomass_by_cbef(volume, c["cbef_a"], c["cbef_b"], c["cbef_chord_volume"]) / (1 + c["foliage_fraction"])
+    edges = (*c.series("root_shoot_edge"), np.inf)
+    agb, least = np.full(np.shape(volume), np.nan), 0.0
+    for ratio, most in zip(c.series("root_shoot"), edges, strict=True):
+        shoots = np.maximum(living / (1 + ratio), least)
+        agb = np.where(np.isnan(agb) & (shoots <= most), shoots, agb)
+        least = most
+    return agb
 
 
 def equations(values: Mapping[str, Array], c: Coefficients) -> dict[str, Array]:
@@ -286,26 +292,26 @@ def breaks(c: Coefficients, options: Options) -> Sequence[float]:
         return ()
     if options.biomass == "volume":
         return _breaks_in_volume(c)
-    at = [c["root_shoot_edge"]] if "root_shoot_edge" in c else []
+    at = list(c.series("root_shoot_edge"))
     if c.curve is not None:
         at += c.curve.agb[1:]
     if "cbef_a" in c:
         foot = c["cbef_a"] * c["cbef_chord_volume"] + c["cbef_b"]
-        at += [foot / (1 + c["foliage_fraction"]) / (1 + c[r]) for r in ("root_shoot_low", "root_shoot_high")]
+        at += [foot / (1 + c["foliage_fraction"]) / (1 + ratio) for ratio in c.series("root_shoot")]
     per_unit = c["carbon_fraction_agb"] if options.biomass == "agc" else 1.0
     return [value * per_unit for value in at]
 
 
 def _breaks_in_volume(c: Coefficients) -> list[float]:
-    edge = c["root_shoot_edge"] if "root_shoot_edge" in c else np.inf
+    edges = c.series("root_shoot_edge")
     if c.curve is not None:
-        return [*c.curve.volume[1:], float(c.curve.volume_of(edge)) if np.isfinite(edge) else edge]
+        return [*c.curve.volume[1:], *(float(c.curve.volume_of(edge)) for edge in edges)]
     if "cbef_a" not in c:
         per_volume = c["agb_per_volume"] if "agb_per_volume" in c else c["wood_density"] * c["bef"]
-        return [edge / per_volume]
+        return [edge / per_volume for edge in edges]
     line = (c["cbef_a"], c["cbef_b"], c["cbef_chord_volume"])
-    totals = [edge * (1 + c["foliage_fraction"]) * (1 + c[r]) for r in ("root_shoot_low", "root_shoot_high")]
-    return [c["cbef_chord_volume"], *(float(volume_by_cbef(t, *line)) for t in totals if np.isfinite(t))]
+    living = [edge * (1 + c["foliage_fraction"]) * (1 + ratio) for edge in edges for ratio in c.series("root_shoot")]
+    return [c["cbef_chord_volume"], *(float(volume_by_cbef(b, *line)) for b in living)]
 
 
 def _classes() -> tuple[EcosystemClass, ...]:

@@ -1,0 +1,295 @@
+"""The command line: ``sinks VERB``. It reads options and prints; the work is done elsewhere.
+
+The heavy modules are imported inside the verbs so that ``sinks --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sinks import __version__
+from sinks.errors import InputError
+
+OK, FAILED, BAD_INPUT = 0, 1, 2
+"""Exit codes: done; the run failed; the input cannot be used."""
+
+
+class _Group(click.Group):
+    """Suggests a verb for a mistyped one."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1) if args else []
+            raise click.UsageError(f"{error.message}{f' Did you mean {close[0]!r}?' if close else ''}", ctx) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sinks")
+def main() -> None:
+    """Forest coverage, growing stock and ecosystem carbon from maps, held against targets.
+
+    Start with:  sinks demo
+    """
+
+
+def _answers(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the project's errors into one sentence and an exit code."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from pipelines.errors import RunError
+
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            click.echo(f"sinks: {error}", err=True)
+            sys.exit(BAD_INPUT)
+        except RunError as error:
+            click.echo(f"sinks: {error}", err=True)
+            sys.exit(FAILED)
+        except MemoryError:
+            click.echo("sinks: out of memory; use fewer --workers, a smaller --block-size or --memory", err=True)
+            sys.exit(FAILED)
+        except KeyboardInterrupt:
+            click.echo("sinks: stopped; nothing half-written was left behind", err=True)
+            sys.exit(130)
+
+    return wrapper
+
+
+_LAYER = [
+    ("--agb", "Above-ground biomass [Mg d.m./ha]."),
+    ("--agc", "Above-ground carbon [Mg C/ha], instead of --agb."),
+    ("--volume", "Growing stock volume [m³/ha], instead of --agb."),
+    ("--agb-sd", "Standard deviation of the biomass layer."),
+    ("--canopy", "Tree canopy cover [%]."),
+    ("--climate", "IPCC climate zones (raster, codes 1-12) or one zone by name."),
+    ("--soc", "Soil organic carbon to the run's depth [Mg C/ha]."),
+    ("--karst", "Fraction of carbonate rock [0-1]."),
+    ("--runoff", "Runoff [mm/yr], for the karst sink."),
+    ("--bicarbonate", "Bicarbonate of the runoff [mmol/L], for the karst sink."),
+    ("--permafrost", "Permafrost extent or probability [0-1]; carbon on it is reported."),
+]
+
+
+def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--landcover", help="Land-cover raster: path, URL, glob or GDAL name. Repeat for tiles.", multiple=True),
+        click.option("--legend", help="Legend: a name ('sinks legends') or a CSV file."),
+        *(click.option(flag, help=text, multiple=True) for flag, text in _LAYER),
+        click.option("--regions", help="Region polygons: any vector file."),
+        click.option("--region-id", help="Column with the regions' codes."),
+        click.option("--region-name", help="Column with the regions' names."),
+        click.option("--region-layer", help="Layer of the vector file."),
+        click.option("--parameters", help="Set (china, ipcc, auto), your CSV, or invest:POOLS.csv.  [auto]"),
+        click.option("--volume-method", help="cbef, bcef, ratio or wood_density."),
+        click.option("--soil-depth", type=int, help="30 or 100 cm.  [of the parameter set]"),
+        click.option("--continent", help="asia, europe, africa, americas or oceania, for root-to-shoot ratios."),
+        click.option("--forest-origin", help="natural or planted, for root-to-shoot ratios.  [natural]"),
+        click.option("--forest-definition", help="china or fao.  [china]"),
+        click.option("--canopy-threshold", type=float, help="Least canopy cover of forest [%]."),
+        click.option("--minimum-patch", type=float, help="Smallest stand that counts as forest [ha]."),
+        click.option("--special-shrub-fraction", type=float, help="Share of shrubland counted as special shrub forest."),
+        click.option("--mangrove-is-forest/--mangrove-is-not-forest", default=None, help="For the coverage rate."),
+        click.option("--inland-water", help="Water as land area: auto, include or exclude."),
+        click.option("--year", type=int, help="Year the maps stand for."),
+        click.option("--targets", help="Your regional targets (CSV)."),
+        click.option("--target-document", help="National targets of which document.  [guidance_2021]"),
+        click.option("--whole-nation", is_flag=True, default=None, help="The regions together are the nation."),
+        click.option("--maps", help="Comma-separated maps to write, or none.  [all]"),
+        click.option("--map-type", help="uint16 (steps of 0.1) or float32.  [uint16]"),
+        click.option("--layer", "layer_options", multiple=True, metavar="NAME.KEY=VALUE",
+                     help="What a file does not say, e.g. agb.nodata=0, agb.crs=EPSG:4326, agb.scale=0.1, agb.kind=amount."),
+        click.option("--block-size", type=int, help="Side of a block [pixels], a multiple of 512."),
+        click.option("--workers", type=int, help="Threads.  [all cores]"),
+        click.option("--scheduler", help="Dask scheduler, e.g. tcp://host:8786."),
+        click.option("--memory", type=float, help="Most memory for blocks [GiB]."),
+        click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier run in the output folder."),
+        click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar."),
+        click.option("--json", "as_json", is_flag=True, help="Print results as JSON."),
+        click.option("--out", help="Output folder."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _layers(pairs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """``agb.nodata=0`` … as a table by layer and key."""
+    found: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        name, dot, rest = pair.partition(".")
+        key, equals, value = rest.partition("=")
+        if not (dot and equals):
+            raise InputError(f"--layer is '{pair}'; write NAME.KEY=VALUE, e.g. --layer agb.nodata=0")
+        found.setdefault(name, {})[key] = _plain(key, value, pair)
+    return found
+
+
+def _plain(key: str, value: str, pair: str) -> Any:
+    if key not in ("band", "nodata", "scale", "offset"):
+        return value
+    try:
+        return int(value) if key == "band" else float(value)
+    except ValueError:
+        raise InputError(f"--layer is '{pair}', where '{value}' is no number") from None
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what was given; one tile is a path, several are a list; ``none`` writes no maps."""
+    options = {k: v for k, v in given.items() if v is not None and v != ()}
+    for key, value in options.items():
+        if isinstance(value, tuple):
+            options[key] = value[0] if len(value) == 1 else list(value)
+    if options.get("maps") in ("none", "all"):
+        if options.pop("maps") == "none":
+            options["maps"] = ()
+    return options
+
+
+@main.command()
+@click.argument("assessment", required=False, type=click.Path(path_type=Path))
+@_assess_options
+@_answers
+def assess(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Assess a region: coverage, stock volume and carbon, maps and accounts.
+
+    \b
+    sinks assess --landcover lc.tif --legend worldcover --agb agb.tif --regions counties.gpkg --out result
+    sinks assess assessment.toml
+    """
+    study = _study(assessment, layer_options, given)
+    from pipelines import run
+
+    _show(run.assess(study), as_json)
+
+
+@main.command()
+@click.argument("assessment", required=False, type=click.Path(path_type=Path))
+@_assess_options
+@_answers
+def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Say what is wrong with the inputs before a long run, and show its plan.
+
+    \b
+    sinks check assessment.toml
+    """
+    study = _study(assessment, layer_options, {"out": "unused", **{k: v for k, v in given.items() if v is not None}})
+    from pipelines import check as checking
+
+    found = checking.check(study)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else checking.text(found))
+
+
+def _study(assessment: Path | None, layer_options: tuple[str, ...], given: Mapping[str, Any]) -> Any:
+    from pipelines import study
+
+    options = _options(given)
+    if layers := _layers(layer_options):
+        options["layers"] = layers
+    return study.from_toml(assessment, **options) if assessment else study.checked(options)
+
+
+def _show(result: Any, as_json: bool) -> None:
+    from pipelines import summary
+
+    click.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False) if as_json else summary.text(result))
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("sinks-demo"), show_default=True, help="Output folder.")
+@click.option("--workers", type=int, help="Threads.  [all cores]")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+@_answers
+def demo(out: Path, workers: int | None, as_json: bool) -> None:
+    """Assess the synthetic sample region, end to end, in under a minute."""
+    from pipelines import demo as sample
+    from pipelines import run
+
+    click.echo("The sample region Qinglan is synthetic: it stands for no real place.\n", err=True)
+    _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True)), as_json)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--targets", type=click.Path(path_type=Path), help="Your regional targets (CSV).")
+@click.option("--target-document", default="guidance_2021", show_default=True, help="National targets of which document.")
+@click.option("--whole-nation", is_flag=True, help="The regions together are the nation.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_answers
+def targets(run: Path, targets: Path | None, target_document: str, whole_nation: bool, as_json: bool) -> None:
+    """The scorecard of a finished run, against these or other targets."""
+    from pipelines import scorecards
+
+    card = scorecards.of_run(run, targets, target_document, whole_nation)
+    click.echo(card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card))
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("x", type=float)
+@click.argument("y", type=float)
+@click.option("--lonlat", is_flag=True, help="X and Y are longitude and latitude.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@_answers
+def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool) -> None:
+    """One pixel's way: inputs, class, stratum, every coefficient with its source, area, result.
+
+    \b
+    sinks explain sinks-demo 106.8 22.6
+    """
+    from pipelines import explain as explaining
+
+    found = explaining.explain(run, x, y, lonlat)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else explaining.text(found))
+
+
+@main.command()
+@click.argument("name", required=False)
+@_answers
+def legends(name: str | None) -> None:
+    """List the built-in legends, or show one with its sources."""
+    from sinks import legends as known
+
+    if name is None:
+        for each in known.builtin_names():
+            click.echo(f"{each:18} {known.Legend.builtin(each).title}")
+        return
+    for c in known.Legend.builtin(name).classes:
+        click.echo(f"{c.code:>6}  {c.ecosystem:15} {c.forest_type:12} {c.name_en} {c.name_zh}  [{c.source}; {c.status}]")
+
+
+@main.command()
+@click.argument("table", required=False)
+@click.option("--set", "set_name", default="china", show_default=True, help="Parameter set.")
+@_answers
+def parameters(table: str | None, set_name: str) -> None:
+    """List the tables of a parameter set, or show one table's rows with their sources."""
+    from sinks import parameters as known
+
+    chosen = known.parameter_set(set_name)
+    if table is None:
+        click.echo(f"{chosen.name}: {chosen.title}")
+        for topic, schemes in chosen.schemes.items():
+            click.echo(f"  {topic:18} {', '.join(schemes)}")
+        return
+    if table not in chosen.schemes or table == "growing_stock":
+        raise InputError(f"there is no table '{table}'; known: {', '.join(t for t in chosen.schemes if t != 'growing_stock')}")
+    for row in known.table(table).rows:
+        if row.keys.get("scheme") in chosen.schemes[table]:
+            click.echo(f"{row.coefficient.cite()}  ({row.coefficient.where})")
+
+
+if __name__ == "__main__":
+    main()

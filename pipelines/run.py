@@ -1,0 +1,233 @@
+"""A run from end to end: its table of contents."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines import closure, graph, manifest, maps, mapspecs, preflight, tables
+from pipelines.atomic import prepare_out_dir, require_space
+from pipelines.blockpass import BlockTask, Partial, merge_partials
+from pipelines.errors import InputError
+from pipelines.gislayers import write_geopackage
+from pipelines.plan import Plan, make_plan
+from pipelines.progress import Progress
+from pipelines.result import Result
+from pipelines.study import Study
+from pipelines.text import read_text
+from sinks import targets
+from sinks.accounts import Account, RegionInfo
+from sinks.coverage import coverage_table
+from sinks.exactsum import to_floats
+from sinks.parameters import Coefficient
+from sinks.units import M2_PER_HA
+
+log = logging.getLogger("sinks")
+
+
+def assess(study: Study) -> Result:
+    """Run one assessment and write its outputs into ``study.out``."""
+    start = time.monotonic()
+    out = Path(study.out)
+    prepare_out_dir(out, study.overwrite)
+    with _workspace(out) as work, _log_file(out):
+        plan = make_plan(study, work)
+        _look_first(plan)
+        require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
+        log.info("grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers)
+        partial = _walk(plan)
+        _look_again(plan, partial)
+        paths = _finish_maps(plan, partial, out)
+        account = Account.build(partial.sums, plan.block_plan.science, _regions(plan), _context(plan))
+        found = closure.checks(account, partial, _step(plan))
+        closure.require(found)
+        coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)
+        card = _scorecard(study, account, coverage)
+        citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
+        result = Result(
+            out, account, coverage, card, paths, _unknown(partial), plan.notes, _warnings(plan, partial, citations),
+            tuple(found), time.monotonic() - start, plan.pixels,
+        )  # fmt: skip
+        _write(plan, result, citations)
+    return result
+
+
+# ------------------------------------------------------------------------------------------ stages
+
+
+def _look_first(plan: Plan) -> None:
+    preflight.check_landcover(plan.sources["landcover"], plan.block_plan.cover_of, str(plan.study.legend or plan.study.parameters))
+    if plan.study.biomass:
+        preflight.check_biomass(plan.sources[plan.study.biomass], plan.study.biomass)
+
+
+def _walk(plan: Plan) -> Partial:
+    bar = Progress(len(plan.blocks), plan.pixels, plan.study.quiet)
+    workers = graph.Workers(plan.workers, plan.study.scheduler)
+    return graph.run(plan.blocks, BlockTask(plan.block_plan), merge_partials, workers, bar.update)
+
+
+def _look_again(plan: Plan, partial: Partial) -> None:
+    """What the thinned-out look may have missed."""
+    low, high = partial.biomass_range
+    if plan.study.biomass and high <= 0 and np.isfinite(low):
+        name = plan.study.biomass
+        raise InputError(f"{plan.sources[name].path}: the {name} layer is zero everywhere on this map; is it the right file?")
+    lost, all_area = _unknown_ha(partial), sum(partial.region_area.values()) / M2_PER_HA
+    if lost > 0.5 * all_area:
+        raise InputError(
+            f"{plan.sources['landcover'].path}: the legend '{plan.study.legend}' does not know {lost / all_area:.0%} of the "
+            f"map; give the right one with --legend"
+        )
+
+
+def _finish_maps(plan: Plan, partial: Partial, out: Path) -> dict[str, Path]:
+    specs = [*plan.block_plan.value_maps, *([plan.block_plan.ecosystem_map] if plan.block_plan.ecosystem_map else [])]
+    folder = out / "maps"
+    folder.mkdir(exist_ok=True)
+    tags = {"YEAR": str(plan.study.year or ""), "SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"}
+
+    def finish(spec: maps.MapSpec) -> Path:
+        shards = partial.shards.get(spec.name, ())
+        return maps.finish_map(replace(spec, tags={**spec.tags, **tags}), plan.grid, shards, folder)
+
+    paths = graph.each(specs, finish, graph.Workers(plan.workers))
+    return {spec.name: path for spec, path in zip(specs, paths, strict=True)}
+
+
+def _regions(plan: Plan) -> tuple[RegionInfo, ...]:
+    regions = plan.block_plan.regions
+    if regions is None:
+        return (RegionInfo("all", "whole map"),)
+    return tuple(
+        RegionInfo(str(i), str(n), float(o), float(a), float(x))
+        for i, n, o, a, x in zip(
+            regions.ids, regions.names, regions.official_area_ha, regions.area_ha, regions.outside_grid_ha, strict=True
+        )
+    )
+
+
+def _context(plan: Plan) -> dict[str, Any]:
+    """What must agree before accounts may be added up."""
+    s, d = plan.study, plan.block_plan.definition
+    options = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(plan.block_plan.science.options).items()}
+    return {
+        "parameters": plan.parameters_name, "legend": s.legend, "year": s.year, "forest_definition": asdict(d), **options,
+    }  # fmt: skip
+
+
+def _base_map(plan: Plan) -> str:
+    legend = plan.legend.title if plan.legend else "land cover"
+    return f"{legend} ({Path(str(plan.sources['landcover'].path)).name})"
+
+
+def _step(plan: Plan) -> float:
+    request = plan.block_plan.request
+    return request.steps[request.quantities.index("carbon_total")] if "carbon_total" in request.quantities else 0.0
+
+
+def _scorecard(study: Study, account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
+    own = targets.read_targets(read_text(study.targets).text, study.targets) if study.targets else ()
+    nation = targets.national(document=study.target_document)
+    return targets.scorecard(account, coverage, nation, own, whole_nation=study.whole_nation)
+
+
+def _unknown(partial: Partial) -> dict[int, tuple[int, float]]:
+    areas = to_floats(partial.unknown.digits)[:, 0] / M2_PER_HA if partial.unknown.count.size else np.zeros(0)
+    rows = zip(partial.unknown.code.tolist(), partial.unknown.count.tolist(), areas.tolist(), strict=True)
+    return {code: (count, area) for code, count, area in rows}
+
+
+def _unknown_ha(partial: Partial) -> float:
+    return sum(area for _, area in _unknown(partial).values())
+
+
+def _warnings(plan: Plan, partial: Partial, citations: list[Coefficient]) -> tuple[str, ...]:
+    found = []
+    for code, (count, area) in _unknown(partial).items():
+        found.append(f"land-cover value {code} is not in the legend: {count} pixels, {area:,.1f} ha counted as unknown class")
+    if partial.climate_filled:
+        found.append(f"{partial.climate_filled} pixels have no climate zone in the layer; theirs is guessed from latitude")
+    if partial.sums.clipped:
+        found.append(f"{partial.sums.clipped} map values were beyond what the integer maps hold; use --map-type float32")
+    if plan.study.biomass == "agc" and partial.biomass_range[1] > 1000:
+        found.append(f"the largest AGC is {partial.biomass_range[1]:.0f} Mg C/ha, more than any forest holds")
+    for c in citations:
+        if c.status == "unverified":
+            found.append(f"an unverified coefficient is used: {c.cite()}")
+    return tuple(found)
+
+
+# ------------------------------------------------------------------------------------------ writing
+
+
+def _write(plan: Plan, result: Result, citations: list[Coefficient]) -> None:
+    tables.write_account(result.account, result.out)
+    tables.write_table(result.coverage, result.out / "coverage.csv")
+    tables.write_table(result.scorecard, result.out / "scorecard.csv")
+    rows = [{k: getattr(c, k) for k in Coefficient.__dataclass_fields__} for c in citations]
+    tables.write_table(pd.DataFrame(rows, columns=list(Coefficient.__dataclass_fields__)), result.out / "coefficients.csv")
+    write_geopackage(plan, result, result.out / "assessment.gpkg")
+    for line in (*result.notes, *result.warnings):
+        log.info(line)
+    manifest.write(result.out, _manifest(plan, result))
+
+
+def _manifest(plan: Plan, result: Result) -> dict[str, Any]:
+    study = {k: v for k, v in plan.study.__dict__.items() if v is not None}
+    return {
+        "finished": manifest.now(),
+        "seconds": round(result.seconds, 3),
+        "versions": manifest.versions(),
+        "study": {k: v if isinstance(v, str | int | float | bool | tuple | dict) else str(v) for k, v in study.items()},
+        "inputs": {name: {"path": s.path, "fingerprint": s.fingerprint} for name, s in plan.sources.items()},
+        "grid": asdict(plan.grid),
+        "blocks": {"count": len(plan.blocks), "height": plan.blocks[0].height, "width": plan.blocks[0].width},
+        "parameters": plan.parameters_name,
+        "options": plan.block_plan.science.options,
+        "forest_definition": plan.block_plan.definition,
+        "notes": result.notes,
+        "warnings": result.warnings,
+        "unknown_values": {str(k): {"pixels": n, "area_ha": a} for k, (n, a) in result.unknown.items()},
+        "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
+    }
+
+
+# ------------------------------------------------------------------------------------------ surroundings
+
+
+@contextmanager
+def _workspace(out: Path) -> Iterator[Path]:
+    """A folder for shards and joined inputs, gone when the run ends, however it ends."""
+    work = out / ".work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _log_file(out: Path) -> Iterator[None]:
+    handler = logging.FileHandler(out / "run.log", mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    except Exception as error:
+        log.error("%s", error)
+        raise
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,30 @@
+"""The scorecard of a finished run, made again from its account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines import tables
+from pipelines.errors import InputError
+from pipelines.text import read_text
+from sinks import targets
+
+
+def of_run(run: Path, own: Path | None, document: str, whole_nation: bool) -> pd.DataFrame:
+    """How the regions of a run stand against targets of the user's choice. Raises InputError when it is no run."""
+    account = tables.read_account(run)
+    path = run / "coverage.csv"
+    if not path.is_file():
+        raise InputError(f"{run}: there is no coverage.csv here; name the output folder of a finished run")
+    coverage = pd.read_csv(path, dtype={"region_id": str, "region_name": str}, keep_default_na=True)
+    coverage["region_name"] = coverage["region_name"].fillna("")
+    mine = targets.read_targets(read_text(own).text, str(own)) if own else ()
+    return targets.scorecard(account, coverage, targets.national(document=document), mine, whole_nation=whole_nation)
+
+
+def text(card: pd.DataFrame) -> str:
+    """The scorecard for the screen."""
+    shown = card[["region_id", "region_name", "target", "year", "target_value", "value", "unit", "status", "contribution_percent"]]
+    return shown.to_string(index=False, float_format=lambda v: f"{v:,.4g}" if abs(v) < 1e6 else f"{v:.4g}", na_rep="")

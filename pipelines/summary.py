@@ -1,0 +1,154 @@
+"""What the screen says at the end of a run, in words that a forester uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines import regiontable
+from pipelines.result import Result
+from sinks import ecosystems
+from sinks.accounts import ALL, TOTAL_REGION
+from sinks.quantities import TOTAL, VOLUME, WEATHERING
+
+_STATUS = {"met": "✔ met", "missed": "✘ missed", "contributes": "–", "above": "above", "below": "below", "unknown": "?"}
+
+
+def text(result: Result) -> str:
+    """The whole summary."""
+    parts = [_headline(result), _ecosystems(result), _regions(result), _targets(result), _ending(result)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The same for machines: plain values, NaN as null."""
+    table = regiontable.region_table(result.account, result.coverage)
+    return {
+        "out": str(result.out),
+        "seconds": round(result.seconds, 3),
+        "pixels": result.pixels,
+        "regions": _records(table),
+        "scorecard": _records(result.scorecard),
+        "maps": {name: str(path) for name, path in result.maps.items()},
+        "unknown_values": {str(k): {"pixels": n, "area_ha": a} for k, (n, a) in result.unknown.items()},
+        "notes": list(result.notes),
+        "warnings": list(result.warnings),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = frame.to_dict(orient="records")
+    return [{k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()} for row in rows]
+
+
+def _headline(result: Result) -> str:
+    total = regiontable.region_table(result.account, result.coverage).iloc[0]
+    account = result.account
+    lines = [
+        f"Forest coverage      {total['coverage_pct']:10.2f} %     of {_ha(_land(result))} {total['denominator']} land area",
+        f"  arbor only         {total['coverage_arbor_pct']:10.2f} %",
+        f"  arbor and bamboo   {total['coverage_arbor_bamboo_pct']:10.2f} %",
+        f"Forest stock volume  {_big(total['stock_m3'], 'm³'):>16}   {total['stock_m3_per_ha']:.1f} m³ per forest hectare",
+        f"Carbon stock         {_big(total['carbon_total_mg'], 't C'):>16}   {total['carbon_mg_per_ha']:.1f} t C per hectare, "
+        f"soil to {account.context['soil_depth_cm']} cm",
+    ]
+    if np.isfinite(total["sink_weathering_mg_yr"]):
+        lines.append(f"Karst sink           {_big(total['sink_weathering_mg_yr'], 't C/yr'):>16}   carbonate weathering")
+    basis = result.coverage.loc[result.coverage["headline"], "basis"].iloc[0]
+    return "\n".join([*lines, f"Basis: {basis}"])
+
+
+def _land(result: Result) -> float:
+    top = result.coverage[result.coverage["headline"] & (result.coverage["region_id"] == TOTAL_REGION)]
+    return float(top["land_area_ha"].iloc[0])
+
+
+def _ecosystems(result: Result) -> str:
+    table = regiontable.ecosystem_table(result.account)
+    names = {(c.ecosystem, c.forest_type): c.name_en for c in ecosystems.classes().values()}
+    rows = []
+    for row in table.to_dict(orient="records"):
+        key = (row["ecosystem"], "" if row["forest_type"] == ALL else row["forest_type"])
+        if row["ecosystem"] == "forest" and row["forest_type"] == ALL:
+            name = "Forest"
+        else:
+            name = names.get(key, str(row["ecosystem"]).replace("_", " ").capitalize())
+        indent = "  " if row["ecosystem"] == "forest" and row["forest_type"] != ALL else ""
+        rows.append((indent + name, _ha(row["area"]), _big(row[VOLUME.key], "m³"), _big(row[TOTAL.key], "t C")))
+    sink = table[WEATHERING.key].notna().any()
+    head = ("Ecosystem", "Area", "Stock volume", "Carbon")
+    return _grid(head, rows) + ("\n(the karst sink is a yearly flux and is in no stock)" if sink else "")
+
+
+def _regions(result: Result, most: int = 12) -> str:
+    table = regiontable.region_table(result.account, result.coverage).iloc[1:]
+    if len(table) < 2:
+        return ""
+    shown = table.sort_values("carbon_total_mg", ascending=False).head(most)
+    rows = [
+        (
+            f"{r['region_id']} {r['region_name']}".strip(), _ha(r["area_ha"]), f"{r['coverage_pct']:.2f} %",
+            _big(r["stock_m3"], "m³"), _big(r["carbon_total_mg"], "t C"),
+        )
+        for r in shown.to_dict(orient="records")
+    ]  # fmt: skip
+    more = f"\n… and {len(table) - most} more in accounts.csv" if len(table) > most else ""
+    return _grid(("Region", "Area", "Coverage", "Stock volume", "Carbon"), rows) + more
+
+
+def _targets(result: Result) -> str:
+    card = result.scorecard
+    shown = card[(card["region_id"] == TOTAL_REGION) | (card["role"] == "own")]
+    rows = []
+    for r in shown.to_dict(orient="records"):
+        percent = r["unit"] == "percent"
+        value, goal = (f"{x:.2f} %" if percent else _big(x, "m³") for x in (r["value"], r["target_value"]))
+        said = _STATUS[r["status"]]
+        if r["role"] == "contribution":
+            said = f"{r['contribution_percent']:.3f} % of the national target"
+        elif r["role"] == "reference":
+            said = f"{said} the national target"
+        kind = "coverage" if percent else "stock"
+        rows.append((f"{r['region_name'] or r['region_id']}", f"{kind} {r['year']}", goal, value, said))
+    return _grid(("Target", "", "Goal", "Here", ""), rows)
+
+
+def _ending(result: Result) -> str:
+    speed = result.pixels / max(result.seconds, 1e-9) / 1e6
+    lines = [f"Note: {n}" for n in result.notes] + [f"Warning: {w}" for w in result.warnings]
+    lines.append(f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s); all {len(result.checks)} closure checks hold.")
+    lines.append(f"Written to {result.out}: maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json")
+    return "\n".join(lines)
+
+
+def _big(value: float, unit: str) -> str:
+    if value is None or not np.isfinite(value):
+        return "–"
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if abs(value) >= size:
+            return f"{value / size:.3f} {name} {unit}"
+    return f"{value:,.0f} {unit}"
+
+
+def _ha(value: float) -> str:
+    return "–" if not np.isfinite(value) else f"{value / 1e6:.3f} million ha" if abs(value) >= 1e6 else f"{value:,.0f} ha"
+
+
+def _width(cell: str) -> int:
+    """Columns on a terminal: a Chinese character takes two."""
+    return sum(2 if "⺀" <= ch <= "鿿" or "＀" <= ch <= "｠" else 1 for ch in cell)
+
+
+def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table with the first column flush left and the rest flush right."""
+    every = [head, *rows]
+    widths = [max(_width(row[i]) for row in every) for i in range(len(head))]
+
+    def line(row: tuple[str, ...]) -> str:
+        cells = [cell + " " * (w - _width(cell)) if i == 0 else " " * (w - _width(cell)) + cell
+                 for i, (cell, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        return "  ".join(cells).rstrip()
+
+    return "\n".join([line(head), "─" * (sum(widths) + 2 * (len(widths) - 1)), *map(line, rows)])
