@@ -21,7 +21,9 @@ _FULL: Final = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota 
 _DENIED: Final = "permission is denied"
 _CLOSED: Final = {errno.EACCES: _DENIED, errno.EPERM: _DENIED, errno.EROFS: "the disk is read-only"}
 _FREE_ENOUGH: Final = 1 << 20
-"""GDAL and SQLite do not pass the system's error number on: below this many free bytes the disk counts as full."""
+"""GDAL and SQLite do not pass the system's error number on: below this many free bytes the disk counts as full,"""
+_SAY_FULL: Final = ("no space left", "disk is full")
+"""and so it does when they say so."""
 
 
 @contextmanager
@@ -68,7 +70,8 @@ def disk_error(path: Path, error: Exception) -> RunError | None:
             f"{path} cannot be written: {_CLOSED[number]}; make its directory writable or choose another with --out."
         )
     reason = _FULL.get(number) if number is not None else None
-    if reason is None and number is None and _free(path) < _FREE_ENOUGH:
+    said = any(words in str(error).lower() for words in _SAY_FULL)
+    if reason is None and number is None and (said or _free(path) < _FREE_ENOUGH):
         reason = _FULL[errno.ENOSPC]
     if reason is None:
         return None

@@ -20,6 +20,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
@@ -36,6 +37,9 @@ ZLEVEL: Final = 1
 
 _TYPES: Final = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "int32": "Int32", "float32": "Float32"}
 DTYPES: Final = tuple(_TYPES)
+
+GDAL_ERRORS: Final = (RasterioError, CPLE_BaseError)
+"""What rasterio raises when GDAL fails; the second, which overviews raise, has no public name."""
 
 _CLASSIC_LIMIT: Final = (1 << 32) - 1
 _OPEN_FILES: Final = 64
@@ -180,7 +184,7 @@ def _work_directory(out_path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{out_path.stem}-", dir=out_path.parent) as place:
         try:
             yield Path(place)
-        except RasterioError as error:
+        except GDAL_ERRORS as error:
             raise disk_error(out_path, error) or RunError(
                 f"{out_path} cannot be assembled: {error}; delete its shards and run again."
             ) from error

@@ -16,7 +16,6 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
 
 from pipelines import cog, styles, tiff
 from pipelines.atomic import atomic_path, disk_error
@@ -213,7 +212,7 @@ def write_shard(
             with rasterio.open(temporary, "w", transform=place, **profile) as dataset:
                 dataset.write(array, 1)
             tiff.read_directories(temporary)  # GDAL may close a file on a full disk without a word
-        except (RasterioError, RunError) as error:
+        except (*cog.GDAL_ERRORS, RunError) as error:
             raise disk_error(path, error) or RunError(
                 f"{path} cannot be written: {error}; see that its disk works and has room."
             ) from error

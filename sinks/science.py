@@ -52,6 +52,10 @@ class Science:
                 )
         return self._pieces[code]
 
+    def compiled(self) -> list[int]:
+        """Codes whose pieces have been asked for so far."""
+        return sorted(self._pieces)
+
     def strata(self, codes: NDArray[np.int32], request: onepass.MapRequest) -> onepass.Strata:
         """The pieces of some codes, stacked for the pass."""
         return onepass.stack([self.pieces(int(code)) for code in codes], request)

@@ -92,13 +92,12 @@ def _regression(
     line = {name: parameters.find("coast", name, ecosystem="mangrove") for name in names}
     if not layer:
         values |= {"total": parameters.find("density", "total_carbon", ecosystem="mangrove"), **line}
-    rows = _soil_rows(stratum, parameters, options)
-    if "soc" in stratum.present:
-        pass
-    elif rows and "scheme" not in rows[0].keys:
-        values["soil"] = rows[0].coefficient
-    elif options.soil_depth_cm == REGRESSION_DEPTH_CM:
-        values |= {"soil_by_regression": line["bgc_slope"], **line}
+    if "soc" not in stratum.present:
+        rows = _soil_rows(stratum, parameters, options)
+        if rows and "scheme" not in rows[0].keys:
+            values["soil"] = rows[0].coefficient
+        elif options.soil_depth_cm == REGRESSION_DEPTH_CM:
+            values |= {"soil_by_regression": line["bgc_slope"], **line}
     return Coefficients(values, method="soil and roots by regression")
 
 

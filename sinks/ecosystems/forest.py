@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import xarray as xr
 
 from sinks import biomass
 from sinks.ecosystems.base import Coefficients, Cover, Ecosystem, EcosystemClass, Options, Stratum
@@ -22,7 +23,8 @@ from sinks.growingstock import (
     volume_by_cbef,
     volume_by_wood_density,
 )
-from sinks.parameters import Coefficient, ParameterSet, Row, records
+from sinks.parameters import Coefficient, ParameterSet, Row, parameter_set, records
+from sinks.quantities import BY_KEY
 from sinks.soilcarbon import soil_carbon, soil_coefficients
 
 Array = Any
@@ -312,6 +314,48 @@ def _breaks_in_volume(c: Coefficients) -> list[float]:
     line = (c["cbef_a"], c["cbef_b"], c["cbef_chord_volume"])
     living = [edge * (1 + c["foliage_fraction"]) * (1 + ratio) for edge in edges for ratio in c.series("root_shoot")]
     return [c["cbef_chord_volume"], *(float(volume_by_cbef(b, *line)) for b in living)]
+
+
+def carbon(
+    agb: xr.DataArray | Array,
+    forest_type: str = "unspecified",
+    zone: str = "warm_temperate_moist",
+    *,
+    kind: str = "agb",
+    parameters: str | ParameterSet = "ipcc",
+    continent: str | None = None,
+    soil_depth_cm: int | None = None,
+) -> xr.Dataset:
+    """Pools and growing stock of a forest of one type in one climate zone.
+
+    agb : the biomass, of the kind ``kind`` says: agb [Mg d.m. ha⁻¹], agc [Mg C ha⁻¹] or volume [m³ ha⁻¹]; any shape,
+    NumPy or xarray, lazy stays lazy. returns : carbon_agb, carbon_bgb, carbon_deadwood, carbon_litter, carbon_soil
+    [Mg C ha⁻¹] and stock_volume [m³ ha⁻¹]. Raises InputError for an unknown type, zone or combination.
+    Equations and sources: this module.
+    """
+    chosen = parameters if isinstance(parameters, ParameterSet) else parameter_set(parameters)
+    options = Options(
+        biomass=kind,
+        soil_depth_cm=soil_depth_cm or int(chosen.settings["soil_depth_cm"]),
+        continent=continent or str(chosen.settings["continent"]),
+    )
+    stratum = Stratum(Cover("forest", forest_type), climate=zone, present=frozenset({kind}))
+    c = coefficients(stratum, chosen, options)
+    array = agb if isinstance(agb, xr.DataArray) else xr.DataArray(np.asarray(agb, dtype=np.float64))
+    keys = tuple(equations({kind: 0.0}, c))
+
+    def evaluate(values: Array) -> tuple[Array, ...]:
+        found = equations({kind: values}, c)
+        known = np.where(np.isnan(values), np.nan, 1.0)
+        return tuple(np.broadcast_to(found[k], values.shape) * known for k in keys)
+
+    results = xr.apply_ufunc(
+        evaluate, array, output_core_dims=[[] for _ in keys], dask="parallelized", output_dtypes=[np.float64] * len(keys)
+    )
+    dataset = xr.Dataset(dict(zip(keys, results, strict=True)))
+    for key in keys:
+        dataset[key].attrs = {"units": BY_KEY[key].unit, "long_name": BY_KEY[key].name_en}
+    return dataset
 
 
 def _classes() -> tuple[EcosystemClass, ...]:

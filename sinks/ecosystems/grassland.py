@@ -3,7 +3,8 @@
 Woody-biomass maps are not valid for grass (their radar and lidar see trees, and they are calibrated on them), so a
 biomass layer is left aside here. Set ipcc: IPCC 2006, Vol. 4, Table 6.4 by climate, carbon fraction 0.47. Set china:
 Ma et al. 2016, Table 1, mean of its six regions weighted by area (not the printed mean, which weights them alike).
-Dead wood is not estimated, litter only where the set has a density.
+Soil: a layer; else the same study to 100 cm (set china), or IPCC's reference stock of the climate to 30 cm (both
+sets). Dead wood is not estimated, litter only where the set has a density.
 """
 
 from __future__ import annotations

@@ -55,9 +55,11 @@ def test_w13_cropland_soil_of_xie_2007_is_stock_over_area(
     assert found == pytest.approx(pg * 1e3 / mha, rel=3e-3)
 
 
-def test_w13_grassland_soil_of_xie_2007_is_stock_over_area() -> None:
-    found = pools("grassland", "china", 100)["carbon_soil"]
-    assert found == pytest.approx(37.71e3 / 278.51, rel=3e-3)
+@pytest.mark.parametrize(("ecosystem", "pg", "mha"), [("grassland", 37.71, 278.51), ("forest", 34.23, 249.32)])
+def test_w13_soil_densities_of_xie_2007_in_the_table_are_stock_over_area(ecosystem: str, pg: float, mha: float) -> None:
+    rows = table("density").matches("soc", {"scheme": "china", "ecosystem": ecosystem, "depth_cm": "100"})
+    assert rows[0].coefficient.source == "xie_z2007"
+    assert rows[0].coefficient.value == pytest.approx(pg * 1e3 / mha, rel=3e-3)
 
 
 def test_w13_cropland_of_unknown_kind_is_between_paddy_and_upland_of_xie_2007() -> None:
@@ -89,13 +91,17 @@ def test_w24_mangrove_regression_and_total_are_each_other_s_inverse() -> None:
     assert agc + coast.belowground_carbon(agc, 1.58, 81.06) == pytest.approx(190.96)
 
 
-def test_w15_grassland_biomass_of_ma_2016_is_weighted_by_area() -> None:
+def test_w15_grassland_of_ma_2016_is_weighted_by_area() -> None:
     area = np.array([19.2, 63.6, 76.8, 153.8, 9.7, 32.0])
     above = np.array([0.94, 0.59, 0.62, 0.46, 1.21, 1.17])
     below = np.array([3.69, 3.45, 2.85, 4.16, 5.80, 5.11])
     found = pools("grassland", "china", 100)
     assert found["carbon_agb"] == pytest.approx((area * above).sum() / area.sum(), abs=5e-4)
     assert found["carbon_bgb"] == pytest.approx((area * below).sum() / area.sum(), abs=5e-4)
+    soil = np.array([93.59, 69.44, 77.92, 92.21, 66.49, 90.12])
+    assert found["carbon_soil"] == pytest.approx((area * soil).sum() / area.sum(), abs=5e-4)
+    ecosystem = found["carbon_agb"] + found["carbon_bgb"] + found["carbon_soil"]
+    assert ecosystem / 10 == pytest.approx(8.870, abs=2e-3)  # kg C m-2; the printed 8.664 weights the regions alike
 
 
 @pytest.mark.parametrize(

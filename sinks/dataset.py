@@ -1,0 +1,330 @@
+"""The same science on xarray: labelled, lazy where the input is lazy, with units on everything that comes back.
+
+``assess`` gives the numbers of the command line to float rounding: both walk blocks with ``sinks.onepass``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from sinks import coding, onepass, targets, weathering
+from sinks.accounts import Account, RegionInfo
+from sinks.area import pixel_area
+from sinks.climate import ZONES, zone_by_latitude
+from sinks.coding import Coding, Dimension
+from sinks.coverage import coverage_table, forest_definition
+from sinks.ecosystems import classes
+from sinks.ecosystems.base import BIOMASS_KINDS, Cover, Options
+from sinks.errors import InputError
+from sinks.legends import Legend
+from sinks.parameters import Coefficient, ParameterSet, parameter_set
+from sinks.quantities import BY_KEY, KEYS, TOTAL
+from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
+from sinks.sums import merge
+
+BLOCK: Final = 2048
+"""Side of the blocks that the account is summed in [pixels]; a multiple of ``onepass.GRAIN``."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What :func:`assess` gives back. Nothing is computed before it is asked for.
+
+    maps : Dataset of lazy maps (``ecosystem`` and the quantities); accounts : tidy table; account : with its exact sums;
+    coverage : forest coverage by region, variant and denominator.
+    """
+
+    landcover: xr.DataArray
+    science: Science
+    categories: tuple[xr.DataArray, ...]
+    terms: tuple[xr.DataArray, ...]
+    zones: xr.DataArray
+    regions: tuple[RegionInfo, ...]
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def maps(self) -> xr.Dataset:
+        """Ecosystem class and every quantity per hectare, float32, NaN where there is none; lazy if the inputs are."""
+        code = _packed(self.categories, self.science.coding.radices, self.terms)
+        keys = (TOTAL.key, *KEYS)
+        values = xr.apply_ufunc(
+            _map_values, code, *self.terms, kwargs={"science": self.science, "keys": keys},
+            output_core_dims=[["quantity"]], dask="parallelized", output_dtypes=[np.float32],
+            dask_gufunc_kwargs={"output_sizes": {"quantity": len(keys)}},
+        )  # fmt: skip
+        found = {"ecosystem": self._ecosystem(code)}
+        for n, key in enumerate(keys):
+            one = values.isel(quantity=n, drop=True)
+            one.attrs = {"units": BY_KEY[key].unit, "long_name": BY_KEY[key].name_en, "grid_mapping": "spatial_ref"}
+            found[key] = one
+        return xr.Dataset(found)
+
+    def _ecosystem(self, code: xr.DataArray) -> xr.DataArray:
+        one = xr.apply_ufunc(_map_classes, code, kwargs={"science": self.science}, dask="parallelized", output_dtypes=[np.uint8])
+        known = [(NODATA_CODE, "no data"), *((c.code, c.name_en) for c in classes().values()), (UNKNOWN_CODE, "unknown class")]
+        one.attrs = {
+            "long_name": "Ecosystem class", "units": "1", "flag_values": np.asarray([k for k, _ in known], np.uint8),
+            "flag_meanings": " ".join(n.lower().replace(" ", "_").replace(",", "") for _, n in known),
+        }  # fmt: skip
+        return one
+
+    @cached_property
+    def account(self) -> Account:
+        """Sums by region and stratum; computed block by block, so memory stays flat for lazy inputs."""
+        area = pixel_area(self.landcover)
+        n_regions = len(self.regions) + 1
+        nothing = onepass.MapRequest((), ())
+        parts = []
+        for at in _blocks(self.landcover):
+            block = [np.asarray(c[at].values, np.uint8) for c in self.categories]
+            terms = _stacked([np.asarray(t[at].values, np.float32) for t in self.terms], block[0].shape)
+            code = coding.pack(block, self.science.coding.radices, terms)
+            strata = self.science.strata(onepass.present_codes(code), nothing)
+            place = np.asarray(self.zones[at].values, np.int32)
+            square_metres = np.ascontiguousarray(area[at].values, np.float64)
+            parts.append(onepass.run(code, place, square_metres, terms, strata, nothing, n_regions)[1])
+        return Account.build(merge(parts), self.science, self.regions, self.context)
+
+    @property
+    def accounts(self) -> pd.DataFrame:
+        """The tidy account."""
+        return self.account.tidy
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """Forest coverage of every region, by variant and denominator, with its basis."""
+        definition = forest_definition(self.context["forest_definition"], self.science.parameters)
+        return coverage_table(self.account, definition, self.context["legend"], self.context["year"])
+
+    def targets(self, *years: int, document: str = targets.GUIDANCE, whole_nation: bool = False) -> pd.DataFrame:
+        """The scorecard against a document's national targets, of some years or all."""
+        national = targets.national(years, document)
+        return targets.scorecard(self.account, self.coverage, national, whole_nation=whole_nation)
+
+    def cite(self) -> list[Coefficient]:
+        """Every coefficient that this assessment used, once each, with its source."""
+        return self.science.citations(self._codes_used)
+
+    @property
+    def _codes_used(self) -> list[int]:
+        """Stratum codes that occur: summing the account resolves every one of them."""
+        return self.science.compiled() if len(self.account.keys) else []
+
+
+def assess(
+    landcover: xr.DataArray,
+    agb: xr.DataArray | None = None,
+    *,
+    legend: str | Legend,
+    agc: xr.DataArray | None = None,
+    volume: xr.DataArray | None = None,
+    regions: Any = None,
+    region_id: str | None = None,
+    region_name: str | None = None,
+    climate: xr.DataArray | str | None = None,
+    soc: xr.DataArray | None = None,
+    karst: xr.DataArray | None = None,
+    runoff: xr.DataArray | None = None,
+    bicarbonate: xr.DataArray | None = None,
+    parameters: str | ParameterSet = "ipcc",
+    forest_definition: str = "china",
+    soil_depth_cm: int | None = None,
+    continent: str | None = None,
+    year: int | None = None,
+) -> Assessment:
+    """Assess arrays that lie on one grid.
+
+    landcover : class codes (y, x) with a CRS; agb [Mg d.m. ha⁻¹], agc [Mg C ha⁻¹] or volume [m³ ha⁻¹] : one of them;
+    legend : name or Legend; regions : polygons (a GeoDataFrame) or an array of 1-based region numbers (0 = none);
+    climate : IPCC zone codes 1–12, or one zone by name, or None for latitude; soc [Mg C ha⁻¹]; karst : carbonate fraction;
+    runoff [mm yr⁻¹]; bicarbonate [mmol L⁻¹].
+    Raises InputError when layers do not lie on the grid of the land cover (align them first, or use the command line).
+    """
+    known = legend if isinstance(legend, Legend) else Legend.builtin(legend)
+    chosen = parameters if isinstance(parameters, ParameterSet) else parameter_set(parameters)
+    biomass = {k: v for k, v in zip(BIOMASS_KINDS, (agb, agc, volume), strict=True) if v is not None}
+    if len(biomass) > 1:
+        raise InputError(f"only one biomass layer can be used, not {' and '.join(biomass)}")
+    layers = {**biomass, "soc": soc, "karst": karst, "runoff": runoff, "bicarbonate": bicarbonate}
+    given = {k: _on_grid(landcover, v, k) for k, v in layers.items() if v is not None}
+    if "karst" in given and "runoff" not in given:
+        raise InputError("the karst sink needs runoff [mm/yr] beside the carbonate fraction")
+    options = Options(
+        biomass=next(iter(biomass), "agb"),
+        soil_depth_cm=soil_depth_cm or int(chosen.settings["soil_depth_cm"]),
+        continent=continent or str(chosen.settings["continent"]),
+    )
+    covers, cover = _cover(landcover, known)
+    dimensions = [Dimension("climate", ("", *ZONES))]
+    categories = [cover, _climate(landcover, climate)]
+    terms = [given[k].astype(np.float32) for k in biomass]
+    names = list(biomass)
+    if "soc" in given:
+        names.append("soc")
+        terms.append(given["soc"].astype(np.float32))
+    if "karst" in given:
+        dimensions.append(Dimension("karst", ("", "karst")))
+        categories.append((given["karst"].fillna(0) > 0).astype(np.uint8))
+        names.append("weathering")
+        terms.append(_weathering(given))
+    science = Science(Coding(covers, tuple(dimensions), tuple(names)), chosen, options)
+    zones, infos = _zones(landcover, regions, region_id, region_name)
+    context = {
+        "parameters": chosen.name, "legend": known.name, "year": year, "forest_definition": forest_definition,
+        "soil_depth_cm": options.soil_depth_cm, "biomass": options.biomass,
+    }  # fmt: skip
+    return Assessment(landcover, science, tuple(categories), tuple(terms), zones, infos, context)
+
+
+# ------------------------------------------------------------------------------------------ layers
+
+
+def _on_grid(landcover: xr.DataArray, layer: xr.DataArray, name: str) -> xr.DataArray:
+    """The layer, if its coordinates are those of the land cover to a hundredth of a pixel."""
+    if layer.dims != landcover.dims or layer.shape != landcover.shape:
+        raise InputError(f"{name} is {dict(layer.sizes)} but the land cover is {dict(landcover.sizes)}; align it to that grid first")
+    for dim in landcover.dims:
+        if dim in landcover.coords and dim in layer.coords and landcover.sizes[dim] > 1:
+            ours, theirs = landcover[dim].values, layer[dim].values
+            if np.abs(ours - theirs).max() > 0.01 * abs(float(ours[1] - ours[0])):
+                raise InputError(f"{name} does not lie on the grid of the land cover along {dim}; align it first")
+            layer = layer.assign_coords({dim: landcover[dim]})
+    return layer
+
+
+def _cover(landcover: xr.DataArray, legend: Legend) -> tuple[tuple[Cover, ...], xr.DataArray]:
+    """Covers of a legend, and the place of each pixel's."""
+    covers: list[Cover] = [coding.NODATA, coding.UNKNOWN]
+    place: dict[int, int] = {}
+    for value, c in sorted(legend.by_value().items()):
+        cover = coding.NODATA if c.ecosystem == "nodata" else Cover(c.ecosystem, c.forest_type, c.subclass)
+        if cover not in covers:
+            covers.append(cover)
+        place[value] = covers.index(cover)
+    for key in ("_FillValue", "nodata"):
+        fill = landcover.attrs.get(key, landcover.encoding.get(key))
+        if fill is not None and np.isfinite(fill):
+            place[int(fill)] = 0
+
+    def look_up(values: NDArray) -> NDArray[np.uint8]:
+        out = np.full(values.shape, 1, np.uint8)
+        for value, where in place.items():
+            out[values == value] = where
+        if values.dtype.kind == "f":
+            out[np.isnan(values)] = 0
+        return out
+
+    return tuple(covers), xr.apply_ufunc(look_up, landcover, dask="parallelized", output_dtypes=[np.uint8])
+
+
+def _climate(landcover: xr.DataArray, climate: xr.DataArray | str | None) -> xr.DataArray:
+    """Zone number of every pixel."""
+    if isinstance(climate, xr.DataArray):
+        return _on_grid(landcover, climate, "climate").fillna(0).astype(np.uint8)
+    if isinstance(climate, str):
+        if climate not in ZONES:
+            raise InputError(f"unknown climate zone '{climate}'; known: {', '.join(ZONES)}")
+        return xr.full_like(landcover, ZONES.index(climate) + 1, dtype=np.uint8)
+    y, _ = landcover.dims[-2:]
+    latitude = landcover[y]
+    if abs(latitude).max() > 90:
+        raise InputError("zones by latitude need a geographic grid; give climate, as an array or by name")
+    zones = xr.DataArray(zone_by_latitude(latitude.values).astype(np.uint8), dims=(y,), coords={y: landcover[y]})
+    return zones.broadcast_like(landcover).transpose(*landcover.dims)
+
+
+def _weathering(given: Mapping[str, xr.DataArray]) -> xr.DataArray:
+    if "bicarbonate" in given:
+        flux = weathering.by_bicarbonate(given["runoff"], given["bicarbonate"], given["karst"])
+    else:
+        flux = weathering.by_gem_co2(given["runoff"], given["karst"])
+    return flux.where(given["karst"] > 0).astype(np.float32)
+
+
+def _zones(
+    landcover: xr.DataArray, regions: Any, region_id: str | None, region_name: str | None
+) -> tuple[xr.DataArray, tuple[RegionInfo, ...]]:
+    """Region number of every pixel (0 = none), and what is known of the regions."""
+    if regions is None:
+        return xr.full_like(landcover, 1, dtype=np.int32), (RegionInfo("all", "whole map"),)
+    if isinstance(regions, xr.DataArray):
+        zones = _on_grid(landcover, regions, "regions").fillna(0).astype(np.int32)
+        return zones, tuple(RegionInfo(str(n + 1)) for n in range(int(zones.max())))
+    if not hasattr(regions, "geometry"):
+        raise InputError("regions must be a GeoDataFrame or an array of region numbers")
+    ids = regions[region_id] if region_id else regions.index
+    names = regions[region_name] if region_name else [""] * len(regions)
+    crs = landcover.coords["spatial_ref"].attrs.get("crs_wkt") if "spatial_ref" in landcover.coords else None
+    shapes = regions.to_crs(crs).geometry if crs and regions.crs else regions.geometry
+    infos = tuple(RegionInfo(str(i), str(n)) for i, n in zip(ids, names, strict=True))
+    if len({r.id for r in infos}) < len(infos):
+        raise InputError("two regions have the same id; name a column of unique ids with region_id")
+    return _burn(landcover, list(shapes)), infos
+
+
+def _burn(landcover: xr.DataArray, shapes: Sequence[Any]) -> xr.DataArray:
+    """Number of the first polygon that contains each pixel's centre."""
+    y, x = landcover.dims[-2:]
+    xs, ys = landcover[x].values, landcover[y].values
+    zones = np.zeros(landcover.shape, np.int32)
+    for number, shape in enumerate(shapes, start=1):
+        west, south, east, north = shape.bounds
+        cols = np.flatnonzero((xs >= west) & (xs <= east))
+        rows = np.flatnonzero((ys >= south) & (ys <= north))
+        if not cols.size or not rows.size:
+            continue
+        shapely.prepare(shape)
+        at = np.ix_(rows, cols)
+        inside = shapely.contains_xy(shape, *np.meshgrid(xs[cols], ys[rows]))
+        zones[at] = np.where((zones[at] == 0) & inside, number, zones[at])
+    return xr.DataArray(zones, dims=landcover.dims, coords={y: landcover[y], x: landcover[x]})
+
+
+# ------------------------------------------------------------------------------------------ blocks
+
+
+def _blocks(landcover: xr.DataArray) -> Iterator[tuple[slice, slice]]:
+    height, width = landcover.shape
+    for row in range(0, height, BLOCK):
+        for col in range(0, width, BLOCK):
+            yield slice(row, min(row + BLOCK, height)), slice(col, min(col + BLOCK, width))
+
+
+def _stacked(arrays: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.stack(arrays) if arrays else np.zeros((0, *shape), np.float32)
+
+
+def _packed(
+    categories: Sequence[xr.DataArray], radices: tuple[int, ...], terms: Sequence[xr.DataArray]
+) -> xr.DataArray:
+    n = len(categories)
+
+    def pack(*arrays: NDArray) -> NDArray[np.int32]:
+        return coding.pack(arrays[:n], radices, _stacked(arrays[n:], arrays[0].shape))
+
+    return xr.apply_ufunc(pack, *categories, *terms, dask="parallelized", output_dtypes=[np.int32])
+
+
+def _map_values(code: NDArray[np.int32], *terms: NDArray[np.float32], science: Science, keys: tuple[str, ...]) -> NDArray[np.float32]:
+    """Quantities of a chunk (h, w, quantities), NaN where there is none."""
+    request = onepass.MapRequest(keys, (0.0,) * len(keys))
+    strata = science.strata(onepass.present_codes(code), request)
+    zones, area = np.zeros(code.shape, np.int32), np.ones((code.shape[0], 1))
+    maps, _ = onepass.run(code, zones, area, _stacked(terms, code.shape), strata, request, 1)
+    return np.where(maps == onepass.NODATA_FLOAT, np.float32(np.nan), maps).transpose(1, 2, 0)
+
+
+def _map_classes(code: NDArray[np.int32], science: Science) -> NDArray[np.uint8]:
+    codes = onepass.present_codes(code)
+    table = np.zeros(int(codes[-1]) + 1, np.uint8)
+    table[codes] = science.ecosystem_codes(codes)
+    return table[code]
