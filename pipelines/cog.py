@@ -217,9 +217,7 @@ class _Mosaic:
                 shard.col // TILE : -(-(shard.col + shard.width) // TILE),
             ]
             if (source[window] != -2).any():
-                raise RunError(
-                    f"two shards hold row {shard.row}, column {shard.col}; delete the shards and run again."
-                )
+                raise RunError(f"two shards hold row {shard.row}, column {shard.col}; delete the shards and run again.")
             source[window] = -1
             if shard.path is None:
                 continue

@@ -277,8 +277,7 @@ def _describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
         dataset.scales, dataset.offsets = (spec.scale,), (spec.offset,)
     titles = {"TITLE": spec.description, "TITLE_ZH": spec.title_zh, "QUANTITY": spec.quantity}
     dataset.update_tags(**{key: value for key, value in {**titles, **spec.tags}.items() if value})
-    if spec.kind == "density" or stats.valid:
-        dataset.update_tags(1, **stats.tags())
+    dataset.update_tags(1, **stats.tags())
     if spec.kind == "class" and spec.dtype == "uint8":
         dataset.write_colormap(1, {c.value: (*c.rgb, 255) for c in spec.classes if c.value <= _PALETTE_MAX})
         dataset.colorinterp = (ColorInterp.palette,)

@@ -61,7 +61,7 @@ def make_plan(study: Study, workdir: Path) -> Plan:
     """Check every input and lay out the run. Raises InputError; several problems of one kind are named together."""
     notes: list[str] = []
     found = _open_layers(study, workdir)
-    grid = Grid.from_source(found["landcover"])
+    grid = sources.grid_of(found["landcover"])
     alignments = {name: align.plan(source, grid) for name, source in found.items() if name != "agb_sd"}
     for name, alignment in alignments.items():
         notes += [*found[name].notes, *alignment.notes]
