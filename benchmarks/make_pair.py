@@ -1,6 +1,6 @@
 """Write a large land-cover and biomass pair for the benchmarks: seeded, patchy, with sea; not a real place.
 
-    python benchmarks/make_pair.py 16384 DIR
+python benchmarks/make_pair.py 16384 DIR
 """
 
 from __future__ import annotations

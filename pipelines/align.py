@@ -88,7 +88,9 @@ def plan(source: Source, grid: Grid) -> Alignment:
     source_crs, grid_crs = pyproj.CRS.from_wkt(source.crs_wkt), grid.crs
     moved = f"from {source_crs.name} to {grid_crs.name}" if not source_crs.equals(grid_crs) else "within its CRS"
     size = f"{source.transform[0]:g} to {grid.transform[0]:g} units a pixel"
-    how = {"nearest": "nearest pixel", "mode": "commonest class", "average": "area-weighted mean"}.get(resampling, resampling)
+    how = {"nearest": "nearest pixel", "mode": "commonest class", "average": "area-weighted mean"}.get(
+        resampling, resampling
+    )
     kept = ", mass kept" if source.layer.kind == "amount" else ""
     notes.append(f"{name}: warped {moved}, {size}, {how}{kept}")
     return Alignment(source, grid, "warp", resampling, 0, 0, overlap, tuple(notes))
@@ -148,9 +150,12 @@ def _resampling(source: Source, grid: Grid) -> str:
     """By kind; for classes by whether the source is finer than the grid."""
     if source.layer.kind != "class":
         return "average"
-    return "mode" if _pixel_metres(grid.crs, grid.transform) > FINER * _pixel_metres(
-        pyproj.CRS.from_wkt(source.crs_wkt), source.transform
-    ) else "nearest"
+    return (
+        "mode"
+        if _pixel_metres(grid.crs, grid.transform)
+        > FINER * _pixel_metres(pyproj.CRS.from_wkt(source.crs_wkt), source.transform)
+        else "nearest"
+    )
 
 
 def _pixel_metres(crs: pyproj.CRS, transform: tuple[float, ...]) -> float:
@@ -260,15 +265,21 @@ def _integers(alignment: Alignment, data: NDArray, valid: NDArray[np.bool_] | No
         return data
     known = np.isfinite(data) if valid is None else np.isfinite(data) & valid
     if (data[known] != np.round(data[known])).any():
-        raise InputError(f"{alignment.path}: a map of classes must hold whole numbers, and this one holds fractions; is it the right file?")
-    return np.where(known, data, alignment.source.nodata if _is_number(alignment.source.nodata) else -9999).astype(np.int32)
+        raise InputError(
+            f"{alignment.path}: a map of classes must hold whole numbers, and this one holds fractions; is it the right file?"
+        )
+    return np.where(known, data, alignment.source.nodata if _is_number(alignment.source.nodata) else -9999).astype(
+        np.int32
+    )
 
 
 def _is_number(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _measured(alignment: Alignment, block: Block, data: NDArray, valid: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+def _measured(
+    alignment: Alignment, block: Block, data: NDArray, valid: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
     """Physical values, float32, NaN where there is none."""
     source = alignment.source
     absent = ~np.isfinite(data) if data.dtype.kind == "f" else np.zeros(data.shape, bool)
@@ -295,7 +306,8 @@ def _source_area(alignment: Alignment, block: Block) -> NDArray[np.float64]:
         return cell_area(latitude - e / 2, latitude + e / 2, a, *ellipsoid(crs))
     ga, _, x0, _, ge, y0 = grid.transform
     x, y = np.meshgrid(
-        x0 + ga * (np.arange(block.col, block.col + block.width) + 0.5), y0 + ge * (np.arange(block.row, block.row + block.height) + 0.5)
+        x0 + ga * (np.arange(block.col, block.col + block.width) + 0.5),
+        y0 + ge * (np.arange(block.row, block.row + block.height) + 0.5),
     )
     if not crs.equals(grid.crs):
         x, y = pyproj.Transformer.from_crs(grid.crs, crs, always_xy=True).transform(x, y)

@@ -272,7 +272,7 @@ def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) 
     if not lost.any():
         return empty(1)
     values, place, count = np.unique(raw[lost].astype(np.int64), return_inverse=True, return_counts=True)
-    summed = np.bincount(place.ravel(), weights=np.broadcast_to(area, cover.shape)[lost])
+    summed = np.bincount(place.ravel(), weights=np.broadcast_to(area, cover.shape)[lost]).astype(np.float64)
     none = np.zeros(values.size, np.int32)
     digits = exactsum.from_floats(summed[:, None])
     return merge([Sums(none, values, none.astype(np.int16), count.astype(np.int64), digits)])
@@ -299,7 +299,9 @@ def _check_area(code: NDArray[np.int32], area: NDArray[np.float64], sums: Sums) 
     pixels = float(area.sum() if area.shape[1] > 1 else area.sum() * code.shape[1])
     account = float(sums.values[:, 0].sum())
     if abs(account - pixels) > CLOSE * pixels or int(sums.count.sum()) != code.size:
-        raise RunError(f"a block does not close: {pixels:.6f} m² of pixels, {account:.6f} m² in the account; please report this")
+        raise RunError(
+            f"a block does not close: {pixels:.6f} m² of pixels, {account:.6f} m² in the account; please report this"
+        )
 
 
 def _map_total(plan: BlockPlan, arrays: NDArray, area: NDArray[np.float64], sums: Sums) -> MapTotal:
@@ -331,7 +333,7 @@ def _column(area: NDArray[np.float64]) -> NDArray[np.float64]:
 def _write(
     plan: BlockPlan, block: Block, arrays: NDArray, code: NDArray[np.int32], codes: NDArray[np.int32]
 ) -> dict[str, tuple[maps.Shard, ...]]:
-    shards = {}
+    shards: dict[str, tuple[maps.Shard, ...]] = {}
     for spec, array in zip(plan.value_maps, arrays, strict=True):
         shards[spec.name] = (maps.write_shard(spec, plan.grid, block, array, plan.shard_dir),)
     if plan.ecosystem_map is not None:

@@ -15,7 +15,9 @@ def check(study: Study) -> dict[str, Any]:
     """Open and check every input, look at thinned-out pixels, and lay out the run. Raises InputError as the run would."""
     with tempfile.TemporaryDirectory() as work:
         plan = make_plan(study, Path(work))
-        preflight.check_landcover(plan.sources["landcover"], plan.block_plan.cover_of, str(study.legend or study.parameters))
+        preflight.check_landcover(
+            plan.sources["landcover"], plan.block_plan.cover_of, str(study.legend or study.parameters)
+        )
         if study.biomass:
             preflight.check_biomass(plan.sources[study.biomass], study.biomass)
     first = plan.blocks[0]

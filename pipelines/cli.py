@@ -24,7 +24,9 @@ OK, FAILED, BAD_INPUT = 0, 1, 2
 class _Group(click.Group):
     """Suggests a verb for a mistyped one."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -152,9 +154,10 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in options.items():
         if isinstance(value, tuple):
             options[key] = value[0] if len(value) == 1 else list(value)
-    if options.get("maps") in ("none", "all"):
-        if options.pop("maps") == "none":
-            options["maps"] = ()
+    if options.get("maps") == "all":
+        del options["maps"]
+    elif options.get("maps") == "none":
+        options["maps"] = ()
     return options
 
 
@@ -208,7 +211,9 @@ def _show(result: Any, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("sinks-demo"), show_default=True, help="Output folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("sinks-demo"), show_default=True, help="Output folder."
+)
 @click.option("--workers", type=int, help="Threads.  [all cores]")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 @_answers
@@ -224,7 +229,9 @@ def demo(out: Path, workers: int | None, as_json: bool) -> None:
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--targets", type=click.Path(path_type=Path), help="Your regional targets (CSV).")
-@click.option("--target-document", default="guidance_2021", show_default=True, help="National targets of which document.")
+@click.option(
+    "--target-document", default="guidance_2021", show_default=True, help="National targets of which document."
+)
 @click.option("--whole-nation", is_flag=True, help="The regions together are the nation.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_answers
@@ -267,7 +274,9 @@ def legends(name: str | None) -> None:
             click.echo(f"{each:18} {known.Legend.builtin(each).title}")
         return
     for c in known.Legend.builtin(name).classes:
-        click.echo(f"{c.code:>6}  {c.ecosystem:15} {c.forest_type:12} {c.name_en} {c.name_zh}  [{c.source}; {c.status}]")
+        click.echo(
+            f"{c.code:>6}  {c.ecosystem:15} {c.forest_type:12} {c.name_en} {c.name_zh}  [{c.source}; {c.status}]"
+        )
 
 
 @main.command()
@@ -285,7 +294,9 @@ def parameters(table: str | None, set_name: str) -> None:
             click.echo(f"  {topic:18} {', '.join(schemes)}")
         return
     if table not in chosen.schemes or table == "growing_stock":
-        raise InputError(f"there is no table '{table}'; known: {', '.join(t for t in chosen.schemes if t != 'growing_stock')}")
+        raise InputError(
+            f"there is no table '{table}'; known: {', '.join(t for t in chosen.schemes if t != 'growing_stock')}"
+        )
     for row in known.table(table).rows:
         if row.keys.get("scheme") in chosen.schemes[table]:
             click.echo(f"{row.coefficient.cite()}  ({row.coefficient.where})")

@@ -61,7 +61,11 @@ def _areas(account: Account, partial: Partial) -> list[Check]:
     ids = [OUTSIDE_REGIONS, *(r.id for r in account.regions)]
     worst = _check("area of regions: ecosystems + unknown + no data = pixels", 0.0, 0.0)
     for index, area in partial.region_area.items():
-        one = _check(f"area of {ids[index]}: ecosystems + unknown + no data = pixels", strata.get(ids[index], 0.0), area / M2_PER_HA)
+        one = _check(
+            f"area of {ids[index]}: ecosystems + unknown + no data = pixels",
+            strata.get(ids[index], 0.0),
+            area / M2_PER_HA,
+        )
         worst = max(worst, one, key=lambda c: c.difference)
     return [worst]
 

@@ -27,7 +27,9 @@ def explain(run: Path, x: float, y: float, lonlat: bool = False) -> dict[str, An
     x, y : in the CRS of the land cover, or longitude and latitude [°]. Raises InputError when the place is off the map or
     the run's inputs are gone.
     """
-    study = checked({k: tuple(v) if isinstance(v, list) else v for k, v in manifest.read(run)["study"].items()}, str(run))
+    study = checked(
+        {k: tuple(v) if isinstance(v, list) else v for k, v in manifest.read(run)["study"].items()}, str(run)
+    )
     with tempfile.TemporaryDirectory() as work:
         plan = make_plan(study, Path(work))
         return _pixel(plan, _block_at(plan.grid, x, y, lonlat))
@@ -59,14 +61,13 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
     piece = int(np.searchsorted(pieces.edges, value[0], side="left")) if value and pieces.edges.size else 0
     area = float(p.grid.area(block)[0, 0])
     density = {k: float(pieces.of(k)[piece] @ [1.0, *value]) for k in (*KEYS, TOTAL.key)}
-    region = int(zones.label(p.regions, block)[0, 0]) if p.regions else 1
     ecosystem, forest_type = map_class(stratum.cover)
     return {
         "row": block.row,
         "column": block.col,
         "inputs": {"landcover": int(raw[0, 0]), **{k: float(v[0, 0]) for k, v in layers.items()}},
         "how the layers came to the grid": [n for a in p.alignments.values() for n in a.notes],
-        "region": "none" if region == 0 else "whole map" if p.regions is None else f"{p.regions.ids[region - 1]} {p.regions.names[region - 1]}",
+        "region": _region_name(plan, block),
         "class": "no ecosystem" if is_no_ecosystem(stratum) else " / ".join(filter(None, (ecosystem, forest_type))),
         "stratum": {**p.science.coding.labels(code), "layers with a value": ", ".join(sorted(stratum.present)) or "none"},
         "method": [c.method for c in pieces.coefficients if c.method],
@@ -77,6 +78,14 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
             k: {"value": v * area / M2_PER_HA, "unit": BY_KEY[k].total_unit} for k, v in density.items() if not math.isnan(v)
         },
     }  # fmt: skip
+
+
+def _region_name(plan: Plan, block: Block) -> str:
+    regions = plan.block_plan.regions
+    if regions is None:
+        return "whole map"
+    k = int(zones.label(regions, block)[0, 0])
+    return f"{regions.ids[k - 1]} {regions.names[k - 1]}".strip() if k else "none"
 
 
 def text(found: dict[str, Any]) -> str:
@@ -100,5 +109,3 @@ def text(found: dict[str, Any]) -> str:
     for name, value in found.items():
         put(name, value, 0)
     return "\n".join(lines)
-
-

@@ -83,12 +83,18 @@ class _Progress(Callback):
 
 
 def _on_cluster(
-    blocks: Sequence[B], task: Callable[[B], R], merge: Callable[[Sequence[R]], R], address: str, on_done: Callable[[int], None]
+    blocks: Sequence[B],
+    task: Callable[[B], R],
+    merge: Callable[[Sequence[R]], R],
+    address: str,
+    on_done: Callable[[int], None],
 ) -> R:
     try:
         client = Client(address, timeout="20s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers at {address} ({error}); start one or leave --scheduler out") from error
+        raise InputError(
+            f"no Dask scheduler answers at {address} ({error}); start one or leave --scheduler out"
+        ) from error
     with client:
         if not client.scheduler_info()["workers"]:
             _await_workers(client, address)

@@ -47,7 +47,9 @@ class Grid:
         if self.is_geographic:
             _, south, _, north = self.bounds
             if south < -90.0001 or north > 90.0001:
-                raise InputError(f"the land-cover raster spans latitudes {south:g} to {north:g}; its CRS or transform is wrong")
+                raise InputError(
+                    f"the land-cover raster spans latitudes {south:g} to {north:g}; its CRS or transform is wrong"
+                )
 
     def __getstate__(self) -> dict[str, object]:
         return {k: self.__dict__[k] for k in ("crs_wkt", "transform", "width", "height")}

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.maps import MapSpec
 from pipelines.study import Study
+from pipelines.styles import ClassColor
 from sinks import ecosystems, onepass
 from sinks.quantities import BY_KEY, POOL_KEYS, TOTAL, VOLUME, WEATHERING
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
@@ -55,14 +56,18 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
         title_zh=quantity.name_zh,
         quantity=name,
         ramp={VOLUME.key: "volume", WEATHERING.key: "flux"}.get(name, "carbon"),
-        tags={"QUANTITY": name, "PARAMETERS": science.parameters.name, "SOIL_DEPTH_CM": str(science.options.soil_depth_cm)},
+        tags={
+            "QUANTITY": name,
+            "PARAMETERS": science.parameters.name,
+            "SOIL_DEPTH_CM": str(science.options.soil_depth_cm),
+        },
     )
 
 
 def ecosystem_map(study: Study) -> MapSpec:
     """The map of ecosystem classes with its colours and names."""
-    classes = [(c.code, c.name_en, c.name_zh, _rgb(c.color)) for c in ecosystems.classes().values()]
-    classes.append((UNKNOWN_CODE, "Unknown class", "未知类别", UNKNOWN_COLOR))
+    classes = [ClassColor(c.code, c.name_en, c.name_zh, _rgb(c.color)) for c in ecosystems.classes().values()]
+    classes.append(ClassColor(UNKNOWN_CODE, "Unknown class", "未知类别", UNKNOWN_COLOR))
     return MapSpec(
         name="ecosystem",
         kind="class",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 from pyproj import Transformer
 
-from pipelines import align, maps, mapspecs, sources, zones
+from pipelines import align, mapspecs, sources, zones
 from pipelines.blockpass import BlockPlan
 from pipelines.errors import InputError
 from pipelines.grid import Block, Grid
@@ -115,9 +114,13 @@ def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
     if "agb_sd" in found and not study.biomass:
         raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
     if "karst" in found and "runoff" not in found:
-        raise InputError("--karst needs --runoff (mm per year) to tell a weathering sink, and takes --bicarbonate when given")
+        raise InputError(
+            "--karst needs --runoff (mm per year) to tell a weathering sink, and takes --bicarbonate when given"
+        )
     if "karst" not in found and ("runoff" in found or "bicarbonate" in found):
-        raise InputError("--runoff and --bicarbonate belong to the karst sink; give the carbonate fraction with --karst")
+        raise InputError(
+            "--runoff and --bicarbonate belong to the karst sink; give the carbonate fraction with --karst"
+        )
     return found
 
 
@@ -215,7 +218,9 @@ def _options(study: Study, base: ParameterSet, grid: Grid, notes: list[str]) -> 
     depth = study.soil_depth or int(base.settings["soil_depth_cm"])
     if study.soc is not None:
         notes.append(f"the soil carbon layer is taken to be 0–{depth} cm deep; say otherwise with --soil-depth")
-    continent = study.continent or (base.settings["continent"] if base.name.startswith("china") else _continent(grid, notes))
+    continent = study.continent or (
+        base.settings["continent"] if base.name.startswith("china") else _continent(grid, notes)
+    )
     return Options(
         biomass=study.biomass or "agb",
         soil_depth_cm=depth,
@@ -232,7 +237,9 @@ def _continent(grid: Grid, notes: list[str]) -> str:
     for row in records("continents"):
         box = [float(row[k]) for k in ("min_lon", "max_lon", "min_lat", "max_lat")]
         if box[0] <= lon <= box[1] and box[2] <= lat <= box[3]:
-            notes.append(f"root-to-shoot ratios of {row['continent']}, from the middle of the map; choose with --continent")
+            notes.append(
+                f"root-to-shoot ratios of {row['continent']}, from the middle of the map; choose with --continent"
+            )
             return row["continent"]
     return "asia"
 

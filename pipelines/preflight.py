@@ -22,7 +22,9 @@ def check_landcover(source: sources.Source, cover_of: Mapping[int, int], legend:
     values, valid = sources.thin(source, THIN)
     valid &= ~np.isin(values, [v for v, place in cover_of.items() if place == 0])
     if not valid.any():
-        raise InputError(f"{source.path}: the land cover has no pixel with a value; check the file and its nodata value")
+        raise InputError(
+            f"{source.path}: the land cover has no pixel with a value; check the file and its nodata value"
+        )
     known = np.isin(values[valid], [v for v, place in cover_of.items() if place > 1])
     if known.mean() < 0.5:
         seen, count = np.unique(values[valid][~known], return_counts=True)

@@ -23,7 +23,12 @@ class Progress:
         if self._quiet or not (last or now - self._last >= (0.2 if self._live else 15)):
             return
         self._last = now
-        print(f"\r{self.line(done, now)}" if self._live else self.line(done, now), end="" if self._live else "\n", file=self._stream, flush=True)
+        print(
+            f"\r{self.line(done, now)}" if self._live else self.line(done, now),
+            end="" if self._live else "\n",
+            file=self._stream,
+            flush=True,
+        )
         if last and self._live:
             print(file=self._stream)
 

@@ -43,7 +43,9 @@ def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
     tidy = account.tidy
     values = {
         (r, e, q): v
-        for r, e, f, q, v in tidy[["region_id", "ecosystem", "forest_type", "quantity", "value"]].itertuples(index=False)
+        for r, e, f, q, v in tidy[["region_id", "ecosystem", "forest_type", "quantity", "value"]].itertuples(
+            index=False
+        )
         if f == ALL
     }
     rows = []

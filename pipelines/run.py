@@ -43,7 +43,9 @@ def assess(study: Study) -> Result:
         plan = make_plan(study, work)
         _look_first(plan)
         require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
-        log.info("grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers)
+        log.info(
+            "grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers
+        )
         partial = _walk(plan)
         _look_again(plan, partial)
         paths = _finish_maps(plan, partial, out)
@@ -65,7 +67,9 @@ def assess(study: Study) -> Result:
 
 
 def _look_first(plan: Plan) -> None:
-    preflight.check_landcover(plan.sources["landcover"], plan.block_plan.cover_of, str(plan.study.legend or plan.study.parameters))
+    preflight.check_landcover(
+        plan.sources["landcover"], plan.block_plan.cover_of, str(plan.study.legend or plan.study.parameters)
+    )
     if plan.study.biomass:
         preflight.check_biomass(plan.sources[plan.study.biomass], plan.study.biomass)
 
@@ -81,7 +85,9 @@ def _look_again(plan: Plan, partial: Partial) -> None:
     low, high = partial.biomass_range
     if plan.study.biomass and high <= 0 and np.isfinite(low):
         name = plan.study.biomass
-        raise InputError(f"{plan.sources[name].path}: the {name} layer is zero everywhere on this map; is it the right file?")
+        raise InputError(
+            f"{plan.sources[name].path}: the {name} layer is zero everywhere on this map; is it the right file?"
+        )
     lost, all_area = _unknown_ha(partial), sum(partial.region_area.values()) / M2_PER_HA
     if lost > 0.5 * all_area:
         raise InputError(
@@ -154,11 +160,17 @@ def _unknown_ha(partial: Partial) -> float:
 def _warnings(plan: Plan, partial: Partial, citations: list[Coefficient]) -> tuple[str, ...]:
     found = []
     for code, (count, area) in _unknown(partial).items():
-        found.append(f"land-cover value {code} is not in the legend: {count} pixels, {area:,.1f} ha counted as unknown class")
+        found.append(
+            f"land-cover value {code} is not in the legend: {count} pixels, {area:,.1f} ha counted as unknown class"
+        )
     if partial.climate_filled:
-        found.append(f"{partial.climate_filled} pixels have no climate zone in the layer; theirs is guessed from latitude")
+        found.append(
+            f"{partial.climate_filled} pixels have no climate zone in the layer; theirs is guessed from latitude"
+        )
     if partial.sums.clipped:
-        found.append(f"{partial.sums.clipped} map values were beyond what the integer maps hold; use --map-type float32")
+        found.append(
+            f"{partial.sums.clipped} map values were beyond what the integer maps hold; use --map-type float32"
+        )
     if plan.study.biomass == "agc" and partial.biomass_range[1] > 1000:
         found.append(f"the largest AGC is {partial.biomass_range[1]:.0f} Mg C/ha, more than any forest holds")
     for c in citations:
@@ -175,7 +187,9 @@ def _write(plan: Plan, result: Result, citations: list[Coefficient]) -> None:
     tables.write_table(result.coverage, result.out / "coverage.csv")
     tables.write_table(result.scorecard, result.out / "scorecard.csv")
     rows = [{k: getattr(c, k) for k in Coefficient.__dataclass_fields__} for c in citations]
-    tables.write_table(pd.DataFrame(rows, columns=list(Coefficient.__dataclass_fields__)), result.out / "coefficients.csv")
+    tables.write_table(
+        pd.DataFrame(rows, columns=list(Coefficient.__dataclass_fields__)), result.out / "coefficients.csv"
+    )
     write_geopackage(plan, result, result.out / "assessment.gpkg")
     for line in (*result.notes, *result.warnings):
         log.info(line)

@@ -26,5 +26,17 @@ def of_run(run: Path, own: Path | None, document: str, whole_nation: bool) -> pd
 
 def text(card: pd.DataFrame) -> str:
     """The scorecard for the screen."""
-    shown = card[["region_id", "region_name", "target", "year", "target_value", "value", "unit", "status", "contribution_percent"]]
+    shown = card[
+        [
+            "region_id",
+            "region_name",
+            "target",
+            "year",
+            "target_value",
+            "value",
+            "unit",
+            "status",
+            "contribution_percent",
+        ]
+    ]
     return shown.to_string(index=False, float_format=lambda v: f"{v:,.4g}" if abs(v) < 1e6 else f"{v:.4g}", na_rep="")

@@ -96,7 +96,9 @@ def make_layer(name: str, kind: str, value: Any, workdir: Path, **own: Any) -> L
 def _only_variable(name: str, dataset: xr.Dataset) -> xr.DataArray:
     spatial = [v for v in dataset.data_vars if dataset[v].ndim >= 2]
     if len(spatial) != 1:
-        raise InputError(f"{name}: the Dataset has {len(spatial)} raster variables ({', '.join(map(str, spatial))}); pass one of them")
+        raise InputError(
+            f"{name}: the Dataset has {len(spatial)} raster variables ({', '.join(map(str, spatial))}); pass one of them"
+        )
     return dataset[spatial[0]]
 
 
@@ -104,7 +106,9 @@ def _write_array(name: str, array: xr.DataArray, workdir: Path) -> str:
     """An xarray object as a file, window by window, for everything behind this point reads files."""
     squeezed = array.squeeze(drop=True)
     if squeezed.ndim != 2:
-        raise InputError(f"{name}: the array has dims {', '.join(map(str, array.dims))}; pass one with two spatial dims")
+        raise InputError(
+            f"{name}: the array has dims {', '.join(map(str, array.dims))}; pass one with two spatial dims"
+        )
     if squeezed.rio.crs is None:
         raise InputError(f'{name}: the array has no CRS; set one with array.rio.write_crs("EPSG:4326")')
     path = workdir / f"{name}.tif"
@@ -151,7 +155,14 @@ def _join(name: str, paths: Sequence[str], workdir: Path, own: dict[str, Any]) -
     a, _, x0, _, e, y0 = first.transform
     for tile in tiles[1:]:
         if not pyproj.CRS.from_wkt(tile.crs_wkt).equals(pyproj.CRS.from_wkt(first.crs_wkt)):
-            _unfit(name, first, tile, "CRS", pyproj.CRS.from_wkt(first.crs_wkt).name, pyproj.CRS.from_wkt(tile.crs_wkt).name)
+            _unfit(
+                name,
+                first,
+                tile,
+                "CRS",
+                pyproj.CRS.from_wkt(first.crs_wkt).name,
+                pyproj.CRS.from_wkt(tile.crs_wkt).name,
+            )
         for what in ("dtype", "scale", "offset"):
             if getattr(tile, what) != getattr(first, what):
                 _unfit(name, first, tile, what, getattr(first, what), getattr(tile, what))
@@ -162,7 +173,9 @@ def _join(name: str, paths: Sequence[str], workdir: Path, own: dict[str, Any]) -
             _unfit(name, first, tile, "pixel size", (a, -e), (ta, -te))
         for shift in ((tx - x0) / a, (ty - y0) / e):
             if abs(shift - round(shift)) > 0.01:
-                raise InputError(f"{tile.path}: this tile lies {shift % 1:.2f} of a pixel off the lattice of {first.path}; warp it onto one grid first")
+                raise InputError(
+                    f"{tile.path}: this tile lies {shift % 1:.2f} of a pixel off the lattice of {first.path}; warp it onto one grid first"
+                )
     out = workdir / f"{name}.vrt"
     out.write_text(_vrt(tiles), encoding="utf-8")
     return str(out)
@@ -197,18 +210,18 @@ def _vrt(tiles: Sequence[Source]) -> str:
     kind = "ComplexSource" if first.nodata is not None else "SimpleSource"
     nodata = f"<NODATA>{first.nodata!r}</NODATA>" if first.nodata is not None else ""
     body = "".join(
-        f"<{kind}><SourceFilename relativeToVRT=\"0\">{escape(os.path.abspath(t.path) if not t.path.startswith('/vsi') else t.path)}"
+        f'<{kind}><SourceFilename relativeToVRT="0">{escape(os.path.abspath(t.path) if not t.path.startswith("/vsi") else t.path)}'
         f"</SourceFilename><SourceBand>{t.band}</SourceBand>"
-        f"<SrcRect xOff=\"0\" yOff=\"0\" xSize=\"{t.width}\" ySize=\"{t.height}\"/>"
-        f"<DstRect xOff=\"{c}\" yOff=\"{r}\" xSize=\"{t.width}\" ySize=\"{t.height}\"/>{nodata}</{kind}>"
+        f'<SrcRect xOff="0" yOff="0" xSize="{t.width}" ySize="{t.height}"/>'
+        f'<DstRect xOff="{c}" yOff="{r}" xSize="{t.width}" ySize="{t.height}"/>{nodata}</{kind}>'
         for t, c, r in zip(tiles, cols, rows, strict=True)
     )
     fill = f"<NoDataValue>{first.nodata!r}</NoDataValue>" if first.nodata is not None else ""
     scaling = f"<Scale>{first.scale!r}</Scale><Offset>{first.offset!r}</Offset>"
     return (
-        f"<VRTDataset rasterXSize=\"{width}\" rasterYSize=\"{height}\"><SRS>{escape(first.crs_wkt)}</SRS>"
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(first.crs_wkt)}</SRS>'
         f"<GeoTransform>{west!r}, {a!r}, 0.0, {north!r}, 0.0, {e!r}</GeoTransform>"
-        f"<VRTRasterBand dataType={quoteattr(_VRT_TYPES[first.dtype])} band=\"1\">{fill}{scaling}{body}</VRTRasterBand></VRTDataset>"
+        f'<VRTRasterBand dataType={quoteattr(_VRT_TYPES[first.dtype])} band="1">{fill}{scaling}{body}</VRTRasterBand></VRTDataset>'
     )
 
 
@@ -222,7 +235,9 @@ def open_raster(path: str) -> rasterio.DatasetReader:
     except RasterioIOError as error:
         if not path.startswith("/vsi") and ":" not in path and not Path(path).exists():
             raise InputError(f"{path}: there is no such file; check the path") from None
-        raise InputError(f"{path}: not a raster that GDAL can read ({str(error).splitlines()[0]}); check the file") from None
+        raise InputError(
+            f"{path}: not a raster that GDAL can read ({str(error).splitlines()[0]}); check the file"
+        ) from None
 
 
 def inspect(layer: Layer) -> Source:
@@ -243,7 +258,9 @@ def inspect(layer: Layer) -> Source:
         if t.b or t.d:
             raise InputError(f"{layer.path}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
         if t.is_identity:
-            raise InputError(f"{layer.path}: this raster says nothing of where it lies (no geotransform); georeference it first")
+            raise InputError(
+                f"{layer.path}: this raster says nothing of where it lies (no geotransform); georeference it first"
+            )
         nodata = d.nodatavals[band - 1] if layer.nodata is None else layer.nodata
         flags = d.mask_flag_enums[band - 1]
         masked = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
@@ -263,7 +280,9 @@ def _band(layer: Layer, d: rasterio.DatasetReader) -> tuple[int, tuple[str, ...]
             raise InputError(f"{layer.path}: band {layer.band} was asked for, but it has {d.count}")
         return layer.band, ()
     if d.count > 1 and not (d.count == 2 and d.colorinterp[1] == ColorInterp.alpha):
-        return 1, (f"{layer.name}: {layer.path} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)",)
+        return 1, (
+            f"{layer.name}: {layer.path} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)",
+        )
     return 1, ()
 
 
@@ -272,7 +291,9 @@ def _crs(layer: Layer, d: rasterio.DatasetReader) -> pyproj.CRS:
         try:
             return pyproj.CRS.from_user_input(layer.crs)
         except pyproj.exceptions.CRSError as error:
-            raise InputError(f"--layer {layer.name}.crs={layer.crs} is no CRS ({error}); give one like EPSG:4326") from None
+            raise InputError(
+                f"--layer {layer.name}.crs={layer.crs} is no CRS ({error}); give one like EPSG:4326"
+            ) from None
     if d.crs is None:
         raise InputError(
             f"{layer.path}: the {layer.name} raster has no CRS, so it cannot be placed; say which it is, e.g. "
@@ -281,7 +302,9 @@ def _crs(layer: Layer, d: rasterio.DatasetReader) -> pyproj.CRS:
     try:
         return pyproj.CRS.from_wkt(d.crs.to_wkt())
     except (pyproj.exceptions.CRSError, CRSError) as error:
-        raise InputError(f"{layer.path}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…") from None
+        raise InputError(
+            f"{layer.path}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
+        ) from None
 
 
 def fingerprint(path: str) -> str:
@@ -316,7 +339,9 @@ def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
             values = d.read(source.band, out_shape=shape, resampling=Resampling.nearest)
             mask = d.read_masks(source.band, out_shape=shape) > 0 if source.has_mask else np.ones(shape, bool)
     except RasterioError as error:
-        raise InputError(f"{source.path}: cannot be read to its end ({str(error).splitlines()[0]}); the file is damaged") from None
+        raise InputError(
+            f"{source.path}: cannot be read to its end ({str(error).splitlines()[0]}); the file is damaged"
+        ) from None
     valid = mask & np.isfinite(values) if values.dtype.kind == "f" else mask
     if source.nodata is not None and not math.isnan(source.nodata):
         valid = valid & (values != source.nodata)

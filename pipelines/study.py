@@ -121,7 +121,9 @@ def _problems(s: Study) -> list[str]:
     if s.landcover is None:
         found.append("a land-cover raster is needed: give --landcover FILE")
     if not s.legend and not str(s.parameters).startswith("invest:"):
-        found.append("the legend of the land cover is needed: give --legend NAME or FILE.csv ('sinks legends' lists the names)")
+        found.append(
+            "the legend of the land cover is needed: give --legend NAME or FILE.csv ('sinks legends' lists the names)"
+        )
     if not s.out:
         found.append("an output folder is needed: give --out DIR")
     biomass = [k for k in ("agb", "agc", "volume") if getattr(s, k) is not None]
@@ -146,7 +148,9 @@ def _problems(s: Study) -> list[str]:
     for layer, keys in s.layers.items():
         if layer not in LAYER_NAMES:
             found.append(f"unknown layer {_suggest(layer, LAYER_NAMES)} under [layers]")
-        found.extend(f"unknown key {_suggest(k, LAYER_KEYS)} under [layers.{layer}]" for k in keys if k not in LAYER_KEYS)
+        found.extend(
+            f"unknown key {_suggest(k, LAYER_KEYS)} under [layers.{layer}]" for k in keys if k not in LAYER_KEYS
+        )
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sinks import ecosystems
 from sinks.accounts import ALL, TOTAL_REGION
 from sinks.quantities import TOTAL, VOLUME, WEATHERING
 
+_SPECIAL = {"unknown": "Class unknown to the legend", "nodata": "No data"}
 _STATUS = {"met": "✔ met", "missed": "✘ missed", "contributes": "–", "above": "above", "below": "below", "unknown": "?"}
 
 
@@ -45,18 +47,27 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _headline(result: Result) -> str:
     total = regiontable.region_table(result.account, result.coverage).iloc[0]
-    account = result.account
-    lines = [
-        f"Forest coverage      {total['coverage_pct']:10.2f} %     of {_ha(_land(result))} {total['denominator']} land area",
-        f"  arbor only         {total['coverage_arbor_pct']:10.2f} %",
-        f"  arbor and bamboo   {total['coverage_arbor_bamboo_pct']:10.2f} %",
-        f"Forest stock volume  {_big(total['stock_m3'], 'm³'):>16}   {total['stock_m3_per_ha']:.1f} m³ per forest hectare",
-        f"Carbon stock         {_big(total['carbon_total_mg'], 't C'):>16}   {total['carbon_mg_per_ha']:.1f} t C per hectare, "
-        f"soil to {account.context['soil_depth_cm']} cm",
+    depth = result.account.context["soil_depth_cm"]
+    rows = [
+        (
+            "Forest coverage",
+            _percent(total["coverage_pct"]),
+            f"of {_ha(_land(result))} {total['denominator']} land area",
+        ),
+        ("  arbor forest only", _percent(total["coverage_arbor_pct"]), ""),
+        ("  arbor and bamboo", _percent(total["coverage_arbor_bamboo_pct"]), ""),
+        ("Forest stock volume", _big(total["stock_m3"], "m³"), f"{total['stock_m3_per_ha']:.1f} m³ per forest hectare"),
+        (
+            "Carbon stock",
+            _big(total["carbon_total_mg"], "t C"),
+            f"{total['carbon_mg_per_ha']:.1f} t C/ha, soil to {depth} cm",
+        ),
     ]
     if np.isfinite(total["sink_weathering_mg_yr"]):
-        lines.append(f"Karst sink           {_big(total['sink_weathering_mg_yr'], 't C/yr'):>16}   carbonate weathering")
+        rows.append(("Karst sink", _big(total["sink_weathering_mg_yr"], "t C/yr"), "carbonate weathering, a flux"))
     basis = result.coverage.loc[result.coverage["headline"], "basis"].iloc[0]
+    width = max(_width(row[1]) for row in rows)
+    lines = [f"{name:20} {' ' * (width - _width(value))}{value}   {more}".rstrip() for name, value, more in rows]
     return "\n".join([*lines, f"Basis: {basis}"])
 
 
@@ -74,7 +85,7 @@ def _ecosystems(result: Result) -> str:
         if row["ecosystem"] == "forest" and row["forest_type"] == ALL:
             name = "Forest"
         else:
-            name = names.get(key, str(row["ecosystem"]).replace("_", " ").capitalize())
+            name = names.get(key, _SPECIAL.get(row["ecosystem"], str(row["ecosystem"]).replace("_", " ").capitalize()))
         indent = "  " if row["ecosystem"] == "forest" and row["forest_type"] != ALL else ""
         rows.append((indent + name, _ha(row["area"]), _big(row[VOLUME.key], "m³"), _big(row[TOTAL.key], "t C")))
     sink = table[WEATHERING.key].notna().any()
@@ -89,7 +100,7 @@ def _regions(result: Result, most: int = 12) -> str:
     shown = table.sort_values("carbon_total_mg", ascending=False).head(most)
     rows = [
         (
-            f"{r['region_id']} {r['region_name']}".strip(), _ha(r["area_ha"]), f"{r['coverage_pct']:.2f} %",
+            f"{r['region_id']} {r['region_name']}".strip(), _ha(r["area_ha"]), _percent(r["coverage_pct"]),
             _big(r["stock_m3"], "m³"), _big(r["carbon_total_mg"], "t C"),
         )
         for r in shown.to_dict(orient="records")
@@ -118,7 +129,8 @@ def _targets(result: Result) -> str:
 def _ending(result: Result) -> str:
     speed = result.pixels / max(result.seconds, 1e-9) / 1e6
     lines = [f"Note: {n}" for n in result.notes] + [f"Warning: {w}" for w in result.warnings]
-    lines.append(f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s); all {len(result.checks)} closure checks hold.")
+    pace = f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s)"
+    lines.append(f"{pace}; all {len(result.checks)} closure checks hold.")
     lines.append(f"Written to {result.out}: maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json")
     return "\n".join(lines)
 
@@ -132,8 +144,14 @@ def _big(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}"
 
 
+def _percent(value: float) -> str:
+    return f"{value:.2f} %" if np.isfinite(value) else "–"
+
+
 def _ha(value: float) -> str:
-    return "–" if not np.isfinite(value) else f"{value / 1e6:.3f} million ha" if abs(value) >= 1e6 else f"{value:,.0f} ha"
+    return (
+        "–" if not np.isfinite(value) else f"{value / 1e6:.3f} million ha" if abs(value) >= 1e6 else f"{value:,.0f} ha"
+    )
 
 
 def _width(cell: str) -> int:
@@ -141,7 +159,7 @@ def _width(cell: str) -> int:
     return sum(2 if "⺀" <= ch <= "鿿" or "＀" <= ch <= "｠" else 1 for ch in cell)
 
 
-def _grid(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table with the first column flush left and the rest flush right."""
     every = [head, *rows]
     widths = [max(_width(row[i]) for row in every) for i in range(len(head))]

@@ -42,7 +42,11 @@ def write_account(account: Account, folder: Path) -> None:
             columns[f"line:{key}:{t}"] = account.lines[:, q, t]
     whole = pd.concat([frame, pd.DataFrame(columns)], axis=1)
     whole.attrs["sinks"] = json.dumps(
-        {"statistics": account.statistics, "regions": [asdict(r) for r in account.regions], "context": dict(account.context)}
+        {
+            "statistics": account.statistics,
+            "regions": [asdict(r) for r in account.regions],
+            "context": dict(account.context),
+        }
     )
     write_table(whole, folder / SUMS_FILE)
 
@@ -59,13 +63,16 @@ def read_account(folder: Path) -> Account:
         raise InputError(f"{path}: not a readable account ({error}); run the assessment again") from error
     statistics = tuple(about["statistics"])
     digits = np.stack(
-        [np.stack([frame[f"sum:{n}:{d}"].to_numpy(np.int64) for d in range(exactsum.DIGITS)], axis=1) for n in statistics],
+        [
+            np.stack([frame[f"sum:{n}:{d}"].to_numpy(np.int64) for d in range(exactsum.DIGITS)], axis=1)
+            for n in statistics
+        ],
         axis=1,
     )
     terms = len(statistics) - 1
     lines = np.stack(
         [np.stack([frame[f"line:{k}:{t}"].to_numpy(np.float64) for t in range(terms)], axis=1) for k in KEYS], axis=1
     )
-    regions = tuple(RegionInfo(**{k: np.nan if v is None else v for k, v in r.items()}) for r in about["regions"])
+    regions = tuple(RegionInfo(**r) for r in about["regions"])
     pixels = frame["pixels"].to_numpy(np.int64)
     return Account(frame[list(KEY_COLUMNS)], pixels, digits, lines, statistics, regions, about["context"])

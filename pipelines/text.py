@@ -50,7 +50,9 @@ def shapefile_encoding(path: str | Path) -> tuple[str, str]:
         if side.is_file():
             named = side.read_text(encoding="ascii", errors="ignore").strip()
             if named:
-                return {"65001": "utf-8", "936": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}.get(named.lower(), named), "its .cpg file"
+                return {"65001": "utf-8", "936": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}.get(
+                    named.lower(), named
+                ), "its .cpg file"
     table = next((p for p in (path.with_suffix(".dbf"), path.with_suffix(".DBF")) if p.is_file()), None)
     if table is None:
         return "utf-8", "no attribute table"

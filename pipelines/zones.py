@@ -32,7 +32,19 @@ ID_NAMES: Final = (
     "region_id", "adcode", "adm_code", "gb", "code", "xzqdm", "pac", "zldwdm", "county_code", "行政区代码", "代码", "区划代码",
     "id", "fid_1", "gid",
 )  # fmt: skip
-NAME_NAMES: Final = ("region_name", "name", "xzqmc", "name_zh", "name_cn", "名称", "行政区名称", "区划名称", "county", "name_en", "title")
+NAME_NAMES: Final = (
+    "region_name",
+    "name",
+    "xzqmc",
+    "name_zh",
+    "name_cn",
+    "名称",
+    "行政区名称",
+    "区划名称",
+    "county",
+    "name_en",
+    "title",
+)
 AREA_NAMES: Final = ("land_area_ha", "official_area_ha", "土地面积_公顷")
 LONGEST_EDGE_DEGREES: Final = 0.01
 """Edges are cut to this length before they are projected, so that they stay where they were drawn."""
@@ -73,22 +85,31 @@ def read_regions(
     frame, notes = _read(path, layer)
     ids, id_name = _ids(path, frame, id_column)
     names = _names(frame, name_column, id_name, path)
-    notes.append(f"regions: {len(frame)} of {path}, id column '{id_name}'" + ("" if names is None else f", name column '{names[1]}'"))
+    notes.append(
+        f"regions: {len(frame)} of {path}, id column '{id_name}'"
+        + ("" if names is None else f", name column '{names[1]}'")
+    )
     shapes = _valid(path, frame, ids, notes)
     area = _geodesic_ha(shapes, frame.crs)
     on_grid = _on_grid(shapes, frame.crs, grid)
     inside = shapely.intersection(on_grid, box(*grid.bounds))
-    shares = np.divide(shapely.area(inside), shapely.area(on_grid), out=np.zeros(len(ids)), where=shapely.area(on_grid) > 0)
+    shares = np.divide(
+        shapely.area(inside), shapely.area(on_grid), out=np.zeros(len(ids)), where=shapely.area(on_grid) > 0
+    )
     if not (shares > 0).any():
         raise InputError(f"{path}: no region overlaps the land cover; check the CRS of both")
     beyond = [f"{i} ({1 - s:.1%})" for i, s in zip(ids, shares, strict=True) if s < 0.999]
     if beyond:
-        notes.append(f"regions: {len(beyond)} reach beyond the land cover, by share of their area: {', '.join(beyond[:5])}{' …' * (len(beyond) > 5)}")
+        notes.append(
+            f"regions: {len(beyond)} reach beyond the land cover, by share of their area: {', '.join(beyond[:5])}{' …' * (len(beyond) > 5)}"
+        )
     _report_overlaps(on_grid, area, ids, notes)
     a, _, x0, _, e, y0 = grid.transform
     pixels = shapely.transform(on_grid, lambda xy: np.column_stack(((xy[:, 0] - x0) / a, (xy[:, 1] - y0) / e)))
     official = next((frame[c] for c in AREA_NAMES if c in frame.columns), None)
-    given = pd.to_numeric(official, errors="coerce").to_numpy(float) if official is not None else np.full(len(ids), np.nan)
+    given = (
+        pd.to_numeric(official, errors="coerce").to_numpy(float) if official is not None else np.full(len(ids), np.nan)
+    )
     return Regions(
         ids=tuple(ids), names=tuple(names[0]) if names else ("",) * len(ids), official_area_ha=tuple(given.tolist()),
         area_ha=tuple(area.tolist()), outside_grid_ha=tuple((area * (1 - shares)).tolist()),
@@ -118,7 +139,9 @@ def _read(path: str, layer: str | None) -> tuple[gpd.GeoDataFrame, list[str]]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{path}: not a vector file that can be read ({str(error).splitlines()[0]}); check the file") from None
+        raise InputError(
+            f"{path}: not a vector file that can be read ({str(error).splitlines()[0]}); check the file"
+        ) from None
     if not len(frame):
         raise InputError(f"{path}: holds no region; check the file")
     if frame.crs is None:
@@ -131,13 +154,19 @@ def _ids(path: str, frame: gpd.GeoDataFrame, wanted: str | None) -> tuple[list[s
     columns = [c for c in frame.columns if c != frame.geometry.name]
     if wanted is not None:
         if wanted not in columns:
-            raise InputError(f"{path}: has no column '{wanted}' (columns: {', '.join(columns)}); name the one with --region-id")
+            raise InputError(
+                f"{path}: has no column '{wanted}' (columns: {', '.join(columns)}); name the one with --region-id"
+            )
         ids = _as_text(frame[wanted])
         if None in ids:
-            raise InputError(f"{path}: column '{wanted}' is empty in {ids.count(None)} region(s); fill it or name another with --region-id")
+            raise InputError(
+                f"{path}: column '{wanted}' is empty in {ids.count(None)} region(s); fill it or name another with --region-id"
+            )
         twice = sorted({i for i in ids if ids.count(i) > 1}) if len(set(ids)) < len(ids) else []
         if twice:
-            raise InputError(f"{path}: column '{wanted}' has the same id more than once ({', '.join(map(str, twice[:5]))}); ids must be unique")
+            raise InputError(
+                f"{path}: column '{wanted}' has the same id more than once ({', '.join(map(str, twice[:5]))}); ids must be unique"
+            )
         return [str(i) for i in ids], wanted
     lowered = {str(c).lower(): c for c in columns}
     for name in ID_NAMES:
@@ -145,14 +174,21 @@ def _ids(path: str, frame: gpd.GeoDataFrame, wanted: str | None) -> tuple[list[s
             ids = _as_text(frame[lowered[name]])
             if None not in ids and len(set(ids)) == len(ids):
                 return [str(i) for i in ids], lowered[name]
-    raise InputError(f"{path}: no column with unique region ids was found (columns: {', '.join(columns)}); name one with --region-id")
+    raise InputError(
+        f"{path}: no column with unique region ids was found (columns: {', '.join(columns)}); name one with --region-id"
+    )
 
 
 def _as_text(column: pd.Series) -> list[str | None]:
     """Codes stay text: '0303' keeps its zero, 110000.0 becomes '110000'."""
     found: list[str | None] = []
     for value in column:
-        if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA or str(value).strip() == "":
+        if (
+            value is None
+            or (isinstance(value, float) and np.isnan(value))
+            or value is pd.NA
+            or str(value).strip() == ""
+        ):
             found.append(None)
         elif isinstance(value, float | np.floating) and float(value).is_integer():
             found.append(str(int(value)))
@@ -163,7 +199,9 @@ def _as_text(column: pd.Series) -> list[str | None]:
 
 def _names(frame: gpd.GeoDataFrame, wanted: str | None, id_name: str, path: str) -> tuple[list[str], str] | None:
     if wanted is not None and wanted not in frame.columns:
-        raise InputError(f"{path}: has no column '{wanted}' (columns: {', '.join(map(str, frame.columns))}); name it with --region-name")
+        raise InputError(
+            f"{path}: has no column '{wanted}' (columns: {', '.join(map(str, frame.columns))}); name it with --region-name"
+        )
     lowered = {str(c).lower(): c for c in frame.columns if c != id_name}
     column = wanted or next((lowered[n] for n in NAME_NAMES if n in lowered), None)
     return None if column is None else ([i or "" for i in _as_text(frame[column])], column)
@@ -177,16 +215,22 @@ def _valid(path: str, frame: gpd.GeoDataFrame, ids: Sequence[str], notes: list[s
     shapes = shapely.force_2d(frame.geometry.to_numpy())
     empty = [i for i, s in zip(ids, shapes, strict=True) if s is None or s.is_empty]
     if empty:
-        raise InputError(f"{path}: {len(empty)} region(s) have no geometry ({', '.join(empty[:5])}); mend or remove them")
+        raise InputError(
+            f"{path}: {len(empty)} region(s) have no geometry ({', '.join(empty[:5])}); mend or remove them"
+        )
     wrong = ~shapely.is_valid(shapes)
     if wrong.any():
         bad = [i for i, w in zip(ids, wrong, strict=True) if w]
-        notes.append(f"regions: {wrong.sum()} invalid polygon(s) were made valid: {', '.join(bad[:5])}{' …' * (len(bad) > 5)}")
+        notes.append(
+            f"regions: {wrong.sum()} invalid polygon(s) were made valid: {', '.join(bad[:5])}{' …' * (len(bad) > 5)}"
+        )
         shapes[wrong] = shapely.make_valid(shapes[wrong])
     polygons = np.array([_polygons(s) for s in shapes], dtype=object)
     gone = [i for i, s in zip(ids, polygons, strict=True) if s.is_empty]
     if gone:
-        raise InputError(f"{path}: {len(gone)} region(s) are no polygons ({', '.join(gone[:5])}); regions must be areas")
+        raise InputError(
+            f"{path}: {len(gone)} region(s) are no polygons ({', '.join(gone[:5])}); regions must be areas"
+        )
     return polygons
 
 
@@ -213,7 +257,11 @@ def _moved(shapes: NDArray, source: pyproj.CRS, target: pyproj.CRS) -> NDArray:
     """Reproject; long edges are cut first, for a straight line in one CRS is bent in another."""
     if source.equals(target):
         return shapes
-    longest = LONGEST_EDGE_DEGREES if source.is_geographic else LONGEST_EDGE_DEGREES * 111_320 / source.axis_info[0].unit_conversion_factor
+    longest = (
+        LONGEST_EDGE_DEGREES
+        if source.is_geographic
+        else LONGEST_EDGE_DEGREES * 111_320 / source.axis_info[0].unit_conversion_factor
+    )
     cut = shapes if source.is_geographic and target.is_geographic else shapely.segmentize(shapes, longest)
     transformer = pyproj.Transformer.from_crs(source, target, always_xy=True)
     return shapely.transform(cut, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
@@ -230,7 +278,9 @@ def _report_overlaps(shapes: NDArray, area: NDArray[np.float64], ids: Sequence[s
     if real.any():
         size = common[real] / own[one[real]] * area[one[real]]
         pairs = [f"{ids[i]} and {ids[j]} ({s:,.1f} ha)" for i, j, s in zip(one[real], two[real], size, strict=True)]
-        notes.append(f"regions: {len(pairs)} pair(s) overlap; a pixel is counted once, for the first: {', '.join(pairs[:5])}{' …' * (len(pairs) > 5)}")
+        notes.append(
+            f"regions: {len(pairs)} pair(s) overlap; a pixel is counted once, for the first: {', '.join(pairs[:5])}{' …' * (len(pairs) > 5)}"
+        )
 
 
 # ------------------------------------------------------------------------------------------ labelling
@@ -261,7 +311,9 @@ def label(regions: Regions, block: Block) -> NDArray[np.int32]:
     if not near.size:
         return np.zeros((block.height, block.width), np.int32)
     # A margin of whole pixels keeps the cut edge away from every pixel centre of the block.
-    cut = shapely.clip_by_rect(shapes[near], block.col - 2, block.row - 2, block.col + block.width + 2, block.row + block.height + 2)
+    cut = shapely.clip_by_rect(
+        shapes[near], block.col - 2, block.row - 2, block.col + block.width + 2, block.row + block.height + 2
+    )
     local = shapely.transform(cut, lambda xy: xy - [block.col, block.row])
     burn = [(s, int(k) + 1) for s, k in zip(local[::-1], near[::-1], strict=True) if not s.is_empty]
     if not burn:

@@ -1,11 +1,11 @@
 """Carbon Sinks: what the land stores, measured from maps and held against targets.
 
-    import sinks
+import sinks
 
-    area   = sinks.pixel_area(landcover)                     # m², exact on any grid
-    pools  = sinks.forest.carbon(agb, "broadleaf", "warm_temperate_moist")
-    result = sinks.assess(landcover, agb, regions=counties, legend="worldcover")
-    result.maps.carbon_total ; result.accounts ; result.targets(2025)
+area   = sinks.pixel_area(landcover)                     # m², exact on any grid
+pools  = sinks.forest.carbon(agb, "broadleaf", "warm_temperate_moist")
+result = sinks.assess(landcover, agb, regions=counties, legend="worldcover")
+result.maps.carbon_total ; result.accounts ; result.targets(2025)
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from sinks import exactsum
 from sinks.coding import COUNTED
-from sinks.ecosystems.base import BIOMASS_KINDS
 from sinks.errors import InputError
 from sinks.quantities import BY_KEY, KEYS, POOL_KEYS, TOTAL
 from sinks.science import Science, map_class
@@ -196,7 +195,9 @@ def unit_of(quantity: str) -> str:
     return {"pixels": "1"}.get(quantity, "percent" if quantity.startswith("coverage") else "ha")
 
 
-def _rows(region_id: str, region_name: str, ecosystem: str, forest_type: str, amounts: Mapping[str, float]) -> pd.DataFrame:
+def _rows(
+    region_id: str, region_name: str, ecosystem: str, forest_type: str, amounts: Mapping[str, float]
+) -> pd.DataFrame:
     return pd.DataFrame({
         "region_id": region_id, "region_name": region_name, "ecosystem": ecosystem, "forest_type": forest_type,
         "quantity": list(amounts), "unit": [unit_of(k) for k in amounts], "value": list(amounts.values()),
@@ -213,9 +214,10 @@ def add_all(accounts: Sequence[Account]) -> Account:
     for other in accounts[1:]:
         differing = [k for k in {*first.context, *other.context} if first.context.get(k) != other.context.get(k)]
         if differing or first.statistics != other.statistics:
-            what = ", ".join(
-                f"{k} ({first.context.get(k)} and {other.context.get(k)})" for k in sorted(differing)
-            ) or f"layers ({', '.join(first.statistics)} and {', '.join(other.statistics)})"
+            what = (
+                ", ".join(f"{k} ({first.context.get(k)} and {other.context.get(k)})" for k in sorted(differing))
+                or f"layers ({', '.join(first.statistics)} and {', '.join(other.statistics)})"
+            )
             raise InputError(f"these accounts cannot be added: they differ in {what}; run them alike and merge again")
     keys = pd.concat([a.keys for a in accounts], ignore_index=True)
     lines, digits, pixels = (np.concatenate([getattr(a, n) for a in accounts]) for n in ("lines", "digits", "pixels"))
@@ -243,5 +245,7 @@ def _merge_regions(accounts: Sequence[Account]) -> tuple[RegionInfo, ...]:
     for parts in found.values():
         covered = sum(p.polygon_area_ha - p.outside_grid_ha for p in parts)
         outside = parts[0].outside_grid_ha if len(parts) == 1 else max(0.0, parts[0].polygon_area_ha - covered)
-        merged.append(RegionInfo(parts[0].id, parts[0].name, parts[0].official_area_ha, parts[0].polygon_area_ha, outside))
+        merged.append(
+            RegionInfo(parts[0].id, parts[0].name, parts[0].official_area_ha, parts[0].polygon_area_ha, outside)
+        )
     return tuple(merged)

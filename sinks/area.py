@@ -67,7 +67,9 @@ def areal_scale(crs: pyproj.CRS, x: NDArray[np.float64], y: NDArray[np.float64])
         return web_mercator_scale(lat)
     scale = np.asarray(projection.get_factors(lon, lat).areal_scale)
     if not np.isfinite(scale).all():
-        raise InputError(f"the projection '{crs.name}' has no scale factor in part of this grid; clip the raster to its valid area")
+        raise InputError(
+            f"the projection '{crs.name}' has no scale factor in part of this grid; clip the raster to its valid area"
+        )
     return scale
 
 
@@ -97,7 +99,9 @@ def pixel_area(raster: xr.DataArray) -> xr.DataArray:
     dx, dy = _step(xs, x), _step(ys, y)
     if crs.is_geographic:
         a, rf = ellipsoid(crs)
-        area = np.broadcast_to(cell_area(ys - abs(dy) / 2, ys + abs(dy) / 2, abs(dx), a, rf)[:, None], (ys.size, xs.size))
+        area = np.broadcast_to(
+            cell_area(ys - abs(dy) / 2, ys + abs(dy) / 2, abs(dx), a, rf)[:, None], (ys.size, xs.size)
+        )
     else:
         unit = crs.axis_info[0].unit_conversion_factor
         grid_x, grid_y = np.meshgrid(xs, ys)
@@ -111,7 +115,9 @@ def _dim(raster: xr.DataArray, names: tuple[str, ...]) -> str:
     for name in names:
         if name in raster.dims:
             return name
-    raise InputError(f"the array has dims {', '.join(map(str, raster.dims))}, none of {', '.join(names)}; rename its spatial dims")
+    raise InputError(
+        f"the array has dims {', '.join(map(str, raster.dims))}, none of {', '.join(names)}; rename its spatial dims"
+    )
 
 
 def _step(values: NDArray[np.float64], name: str) -> float:

@@ -122,6 +122,7 @@ def coverage_table(account: Account, definition: ForestDefinition, base_map: str
     misses more than one percent of the region.
     """
     basis = definition.basis(base_map, year)
+    known = account.context.get("legend", "") is not None  # without a legend no class is forest, which is not 0 percent
     rows = []
     for region, part in _parts(account):
         areas = part.groupby(["ecosystem", "forest_type"])["area_ha"].sum().to_dict()
@@ -132,7 +133,7 @@ def coverage_table(account: Account, definition: ForestDefinition, base_map: str
         for variant, forest in forest_areas(areas, definition).items():
             for denominator, land in lands.items():
                 top = variant == headline(definition) and denominator == preferred
-                share = coverage_percent(forest, land)
+                share = coverage_percent(forest, land) if known else np.nan
                 rows.append((region.id, region.name, variant, top, forest, land, denominator, share, basis))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

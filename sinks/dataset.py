@@ -69,8 +69,14 @@ class Assessment:
         return xr.Dataset(found)
 
     def _ecosystem(self, code: xr.DataArray) -> xr.DataArray:
-        one = xr.apply_ufunc(_map_classes, code, kwargs={"science": self.science}, dask="parallelized", output_dtypes=[np.uint8])
-        known = [(NODATA_CODE, "no data"), *((c.code, c.name_en) for c in classes().values()), (UNKNOWN_CODE, "unknown class")]
+        one = xr.apply_ufunc(
+            _map_classes, code, kwargs={"science": self.science}, dask="parallelized", output_dtypes=[np.uint8]
+        )
+        known = [
+            (NODATA_CODE, "no data"),
+            *((c.code, c.name_en) for c in classes().values()),
+            (UNKNOWN_CODE, "unknown class"),
+        ]
         one.attrs = {
             "long_name": "Ecosystem class", "units": "1", "flag_values": np.asarray([k for k, _ in known], np.uint8),
             "flag_meanings": " ".join(n.lower().replace(" ", "_").replace(",", "") for _, n in known),
@@ -191,7 +197,9 @@ def assess(
 def _on_grid(landcover: xr.DataArray, layer: xr.DataArray, name: str) -> xr.DataArray:
     """The layer, if its coordinates are those of the land cover to a hundredth of a pixel."""
     if layer.dims != landcover.dims or layer.shape != landcover.shape:
-        raise InputError(f"{name} is {dict(layer.sizes)} but the land cover is {dict(landcover.sizes)}; align it to that grid first")
+        raise InputError(
+            f"{name} is {dict(layer.sizes)} but the land cover is {dict(landcover.sizes)}; align it to that grid first"
+        )
     for dim in landcover.dims:
         if dim in landcover.coords and dim in layer.coords and landcover.sizes[dim] > 1:
             ours, theirs = landcover[dim].values, layer[dim].values
@@ -314,7 +322,9 @@ def _packed(
     return xr.apply_ufunc(pack, *categories, *terms, dask="parallelized", output_dtypes=[np.int32])
 
 
-def _map_values(code: NDArray[np.int32], *terms: NDArray[np.float32], science: Science, keys: tuple[str, ...]) -> NDArray[np.float32]:
+def _map_values(
+    code: NDArray[np.int32], *terms: NDArray[np.float32], science: Science, keys: tuple[str, ...]
+) -> NDArray[np.float32]:
     """Quantities of a chunk (h, w, quantities), NaN where there is none."""
     request = onepass.MapRequest(keys, (0.0,) * len(keys))
     strata = science.strata(onepass.present_codes(code), request)

@@ -38,6 +38,10 @@ class InvestPools:
     name: str
     pools: Mapping[str, Mapping[str, Coefficient]]
 
+    def codes(self) -> tuple[int, ...]:
+        """Land-cover codes of the table."""
+        return tuple(int(code) for code in self.pools)
+
     def plug(self) -> Ecosystem:
         """An ecosystem whose coefficients are the row of the stratum's land-cover code, for every class of the map."""
         return Ecosystem(

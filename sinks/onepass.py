@@ -100,9 +100,7 @@ def _pairs(
 
 
 @numba.njit(nogil=True, cache=True)
-def _flush(
-    acc: NDArray[np.float64], touched: NDArray[np.bool_], digits: NDArray[np.int64], n_stats: int
-) -> None:
+def _flush(acc: NDArray[np.float64], touched: NDArray[np.bool_], digits: NDArray[np.int64], n_stats: int) -> None:
     """Move a grain's float sums into the exact sums and clear them."""
     for p in range(acc.shape[0]):
         if touched[p]:
@@ -138,7 +136,9 @@ def _write_run(
             else:
                 ints[m, :] = NODATA_UINT16
             continue
-        if n_terms == 1 and per_step != 0.0 and line[m, 1] != 0.0:  # by far the commonest case, written so that it compiles to vector code
+        if (
+            n_terms == 1 and per_step != 0.0 and line[m, 1] != 0.0
+        ):  # by far the commonest case, written so that it compiles to vector code
             scaled = constant * per_step + 0.5
             slope = line[m, 1] * per_step
             most = 0.0

@@ -94,4 +94,3 @@ def map_class(cover: Cover) -> tuple[str, str]:
     if cover.ecosystem == "forest" and ("forest", cover.forest_type) not in ecosystems.classes():
         return "forest", leaf_type(cover.forest_type)
     return (cover.ecosystem, cover.forest_type) if cover.ecosystem == "forest" else (cover.ecosystem, "")
-

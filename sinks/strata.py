@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def _edges(values: Sequence[float]) -> NDArray[np.float64]:
 
 def _intervals(edges: NDArray[np.float64]) -> list[tuple[float, float]]:
     ends = [0.0, *edges.tolist()]
-    return [*zip(ends[:-1], ends[1:], strict=True), (ends[-1], ends[-1] + 1000.0)]
+    return [*pairwise(ends), (ends[-1], ends[-1] + 1000.0)]
 
 
 def _lines(

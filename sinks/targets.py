@@ -87,7 +87,9 @@ def read_targets(text: str, name: str) -> tuple[Target, ...]:
     missing = [c for c in ("region_id", "indicator", "year", "value", "unit") if c not in (reader.fieldnames or ())]
     if missing:
         raise InputError(f"{name}: the target table lacks the column(s) {', '.join(missing)}; add them")
-    return tuple(_target(line, {k: (v or "").strip() for k, v in r.items() if k}, name) for line, r in enumerate(reader, 2))
+    return tuple(
+        _target(line, {k: (v or "").strip() for k, v in r.items() if k}, name) for line, r in enumerate(reader, 2)
+    )
 
 
 def _target(line: int, cells: dict[str, str], name: str) -> Target:
@@ -116,7 +118,7 @@ def _target(line: int, cells: dict[str, str], name: str) -> Target:
 
 
 def compare(value: float, target: float, comparison: str) -> str:
-    """"met" or "missed"; "unknown" where there is no value."""
+    """ "met" or "missed"; "unknown" where there is no value."""
     if not np.isfinite(value):
         return "unknown"
     met = {">=": value >= target, ">": value > target, "<=": value <= target, "<": value < target, "≈": value >= target}

@@ -12,7 +12,7 @@ from sinks.ecosystems.base import Ecosystem, EcosystemClass
 @lru_cache(maxsize=1)
 def plugs() -> dict[str, Ecosystem]:
     """The ecosystems and overlays by key, in the order of their map codes (overlays last)."""
-    found = []
+    found: list[Ecosystem] = []
     for module in pkgutil.iter_modules(__path__):
         plug = getattr(importlib.import_module(f"{__name__}.{module.name}"), "PLUG", None)
         found.extend(plug if isinstance(plug, tuple) else () if plug is None else (plug,))

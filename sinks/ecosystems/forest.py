@@ -109,7 +109,9 @@ def _roots(
         return {"root_coefficient": power[0].coefficient, "root_exponent": exponent}
     # A climate zone stands for several ecozones; not every continent has them all in the table.
     ecozones = [stratum.ecozone] if stratum.ecozone else zone["ecozone"].split(";")
-    keys["ecozone"] = next((z for z in ecozones if parameters.has("root_shoot", "root_shoot", ecozone=z, **keys)), ecozones[0])
+    keys["ecozone"] = next(
+        (z for z in ecozones if parameters.has("root_shoot", "root_shoot", ecozone=z, **keys)), ecozones[0]
+    )
     parameters.find("root_shoot", "root_shoot", **keys)  # raises, naming the combination
     best = parameters.rows("root_shoot", "root_shoot", **keys)
     classes = sorted((r for r in best if _same_but_class(r, best[0])), key=lambda r: float(r.keys.get("agb_min") or 0))
@@ -118,7 +120,9 @@ def _roots(
     for n, row in enumerate(classes[1:]):
         c = row.coefficient
         edge = float(row.keys["agb_min"])
-        found[f"root_shoot_edge_{n}"] = Coefficient("root_shoot_edge", edge, "Mg d.m. ha-1", c.source, c.locator, c.status)
+        found[f"root_shoot_edge_{n}"] = Coefficient(
+            "root_shoot_edge", edge, "Mg d.m. ha-1", c.source, c.locator, c.status
+        )
     return found
 
 
@@ -185,7 +189,8 @@ def _by_bcef(forest_type: str, zone: Mapping[str, str], parameters: ParameterSet
     """IPCC's BCEF_S of the zone; the mean of needleleaf and broadleaf volume where the leaf type is not known."""
     table_zone = zone["bcef_zone"]
     types = [t for t in forest_types()[forest_type][f"bcef_{table_zone}"].split(";") if t]
-    curves, used = [], {}
+    curves: list[VolumeCurve] = []
+    used: dict[str, Coefficient] = {}
     for bcef_type in types:
         rows = parameters.rows("bcef", "bcef_s", bcef_zone=table_zone, bcef_type=bcef_type)
         if not rows:
@@ -201,7 +206,10 @@ def _by_bcef(forest_type: str, zone: Mapping[str, str], parameters: ParameterSet
 
 def _by_wood_density(forest_type: str, zone: Mapping[str, str], parameters: ParameterSet) -> _Volume | None:
     """Wood density × BEF of the taxon."""
-    if not (parameters.has("wood_density", "wood_density", taxon=forest_type) and parameters.has("bef", "bef", taxon=forest_type)):
+    if not (
+        parameters.has("wood_density", "wood_density", taxon=forest_type)
+        and parameters.has("bef", "bef", taxon=forest_type)
+    ):
         return None
     values = {
         "wood_density": parameters.find("wood_density", "wood_density", taxon=forest_type),
@@ -350,7 +358,11 @@ def carbon(
         return tuple(np.broadcast_to(found[k], values.shape) * known for k in keys)
 
     results = xr.apply_ufunc(
-        evaluate, array, output_core_dims=[[] for _ in keys], dask="parallelized", output_dtypes=[np.float64] * len(keys)
+        evaluate,
+        array,
+        output_core_dims=[[] for _ in keys],
+        dask="parallelized",
+        output_dtypes=[np.float64] * len(keys),
     )
     dataset = xr.Dataset(dict(zip(keys, results, strict=True)))
     for key in keys:

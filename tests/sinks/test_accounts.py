@@ -33,7 +33,8 @@ def account(rows, context=CONTEXT, regions=REGIONS):
         values.append([area, area * (agb or 0.0), area * (agb or 0.0) ** 2])
     science = Science(CODING, CHINA, Options())
     pieces = [
-        int(np.searchsorted(science.pieces(c).edges, r[3] or 0.0, side="left")) for c, r in zip(codes, rows, strict=True)
+        int(np.searchsorted(science.pieces(c).edges, r[3] or 0.0, side="left"))
+        for c, r in zip(codes, rows, strict=True)
     ]
     sums = Sums(
         np.array([r[0] for r in rows], np.int32), np.array(codes, np.int64), np.array(pieces, np.int16),
@@ -72,7 +73,7 @@ def test_pools_sum_to_the_total_in_every_row_group():
 
 
 def test_two_accounts_add_up_to_the_one_of_everything_bit_by_bit():
-    whole = account(ROWS + [(1, 2, 0.3, 80.0)])
+    whole = account([*ROWS, (1, 2, 0.3, 80.0)])
     one, two, three = account(ROWS[:4]), account(ROWS[4:]), account([(1, 2, 0.3, 80.0)])
     for parts in ([one, two, three], [three, one, two], [two, three, one]):
         added = parts[0] + parts[1] + parts[2]

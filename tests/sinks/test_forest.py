@@ -84,12 +84,14 @@ def test_a_volume_map_is_used_as_it_is():
 
 def test_bamboo_and_missing_biomass_have_no_stock_volume():
     assert "stock_volume" not in forest.equations({"agb": 80.0}, resolved(forest_type="bamboo"))
-    nothing = forest.coefficients(Stratum(Cover("forest", "mixed"), "warm_temperate_moist"), parameter_set("china"), Options())
+    nothing = forest.coefficients(
+        Stratum(Cover("forest", "mixed"), "warm_temperate_moist"), parameter_set("china"), Options()
+    )
     assert set(forest.equations({}, nothing)) == {"carbon_soil"}
 
 
 def test_a_missing_combination_is_named_never_zero():
-    with pytest.raises(InputError, match="no root_shoot for .*ecozone=moon"):
+    with pytest.raises(InputError, match=r"no root_shoot for .*ecozone=moon"):
         resolved("ipcc", ecozone="moon")
     with pytest.raises(InputError, match="unknown forest type 'fern'"):
         resolved(forest_type="fern")

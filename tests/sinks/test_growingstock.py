@@ -102,5 +102,7 @@ def test_every_forest_type_points_to_rows_that_exist():
                 assert IPCC.has("bcef", "bcef_s", bcef_zone=zone, bcef_type=kind), (key, zone, kind)
         if row["cbef"]:
             schemes = row["cbef_schemes"].split(";") if row["cbef_schemes"] else china.schemes["cbef"]
-            found = [china.rows("cbef", p, schemes=schemes, forest_type=row["cbef"], biomass_scope="total") for p in "ab"]
+            found = [
+                china.rows("cbef", p, schemes=schemes, forest_type=row["cbef"], biomass_scope="total") for p in "ab"
+            ]
             assert all(found), key

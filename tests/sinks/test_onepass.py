@@ -16,7 +16,13 @@ from sinks.quantities import TOTAL
 from sinks.science import Science
 from sinks.sums import merge
 
-COVERS = (coding.NODATA, coding.UNKNOWN, Cover("forest", "needleleaf"), Cover("forest", "broadleaf"), Cover("forest", "bamboo"))
+COVERS = (
+    coding.NODATA,
+    coding.UNKNOWN,
+    Cover("forest", "needleleaf"),
+    Cover("forest", "broadleaf"),
+    Cover("forest", "bamboo"),
+)
 ZONES = ("", "warm_temperate_moist", "tropical_moist")
 CODING = Coding(COVERS, (Dimension("climate", ZONES),), ("agb",))
 SCIENCE = Science(CODING, parameter_set("china"), Options())
@@ -78,7 +84,10 @@ def test_sums_and_maps_are_those_of_the_equations_pixel_by_pixel():
         assert maps[0][here] == pytest.approx(pools, rel=2e-7)
         if "stock_volume" in direct:
             stock += float((direct["stock_volume"] * np.broadcast_to(area, code.shape)[here]).sum()) / 1e4
-    values, lines = sums.values, [SCIENCE.pieces(int(c)).of("stock_volume")[p] for c, p in zip(sums.code, sums.piece, strict=True)]
+    values, lines = (
+        sums.values,
+        [SCIENCE.pieces(int(c)).of("stock_volume")[p] for c, p in zip(sums.code, sums.piece, strict=True)],
+    )
     account = np.nansum([line @ row[:2] for line, row in zip(lines, values, strict=True)]) / 1e4
     assert account == pytest.approx(stock, rel=1e-10)
     assert values[:, 0].sum() == pytest.approx(float(area.sum() * 300), rel=1e-12)
@@ -103,7 +112,9 @@ def test_values_beyond_an_integer_map_are_counted_not_wrapped():
     assert ints[0, 10, 10] == 65534
 
 
-@given(st.lists(st.floats(-1e15, 1e15).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=1, max_size=60), st.randoms())
+@given(
+    st.lists(st.floats(-1e15, 1e15).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=1, max_size=60), st.randoms()
+)
 def test_exact_sums_do_not_depend_on_order_and_are_right(values, random):
     shuffled = values[:]
     random.shuffle(shuffled)
@@ -120,7 +131,9 @@ def test_an_exact_sum_refuses_nan():
 @given(st.integers(0, len(COVERS) - 1), st.integers(0, 2), st.booleans())
 def test_a_code_says_what_was_packed(cover, climate, present):
     agb = np.full((1, 1, 1), 5.0 if present else np.nan, np.float32)
-    code = int(coding.pack([np.full((1, 1), cover, np.uint8), np.full((1, 1), climate, np.uint8)], CODING.radices, agb)[0, 0])
+    code = int(
+        coding.pack([np.full((1, 1), cover, np.uint8), np.full((1, 1), climate, np.uint8)], CODING.radices, agb)[0, 0]
+    )
     assert CODING.cover(code) == COVERS[cover]
     assert CODING.labels(code) == {"climate": ZONES[climate]}
     assert CODING.present(code) == ({"agb"} if present else set())

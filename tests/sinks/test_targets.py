@@ -27,7 +27,9 @@ def account(stock, regions=("110000", "120000")):
 
 def coverage(total, *each, regions=("110000", "120000")):
     rows = [("total", total), *zip(regions, each, strict=True)]
-    return pd.DataFrame({"region_id": [r for r, _ in rows], "coverage_percent": [c for _, c in rows], "headline": True, "basis": "b"})
+    return pd.DataFrame(
+        {"region_id": [r for r, _ in rows], "coverage_percent": [c for _, c in rows], "headline": True, "basis": "b"}
+    )
 
 
 def test_the_guidance_of_september_2021():
@@ -46,7 +48,9 @@ def test_the_parallel_plan_and_the_later_goals_stand_beside_it():
     assert [t for t in targets.register() if t.document == targets.GUIDANCE and not t.assessed]
 
 
-@pytest.mark.parametrize(("percent", "stock", "met"), [(24.02, 19.493e9, (False, True, False, True)), (25.09, 20.988e9, (True,) * 4)])
+@pytest.mark.parametrize(
+    ("percent", "stock", "met"), [(24.02, 19.493e9, (False, True, False, True)), (25.09, 20.988e9, (True,) * 4)]
+)
 def test_official_national_figures_against_the_guidance(percent, stock, met):
     # 2021: coverage below 24.1 %, stock above both targets. 2024: above all.
     card = targets.scorecard(account((stock, 0.0)), coverage(percent, 1.0, 2.0), targets.national(), whole_nation=True)
