@@ -149,15 +149,11 @@ def _plain(key: str, value: str, pair: str) -> Any:
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what was given; one tile is a path, several are a list; ``none`` writes no maps."""
+    """Only what was given; one tile is a path, several are a list."""
     options = {k: v for k, v in given.items() if v is not None and v != ()}
     for key, value in options.items():
         if isinstance(value, tuple):
             options[key] = value[0] if len(value) == 1 else list(value)
-    if options.get("maps") == "all":
-        del options["maps"]
-    elif options.get("maps") == "none":
-        options["maps"] = ()
     return options
 
 

@@ -104,16 +104,19 @@ def from_toml(path: Path, **options: Any) -> Study:
 def checked(options: Mapping[str, Any], where: str = "the command line") -> Study:
     """A study from options by name. Raises InputError listing everything that is wrong with them."""
     given = dict(options)
-    for name in ("maps",):
-        if isinstance(given.get(name), str):
-            given[name] = tuple(part.strip() for part in given[name].split(",") if part.strip())
-        elif isinstance(given.get(name), list):
-            given[name] = tuple(given[name])
+    if "maps" in given:
+        given["maps"] = _map_names(given["maps"])
     study = Study(**given)
     problems = list(_problems(study))
     if problems:
         raise InputError(f"{where}: " + "; ".join(problems))
     return study
+
+
+def _map_names(value: Any) -> tuple[str, ...]:
+    """Maps from a comma-separated text or a list; ``all`` and ``none`` are words."""
+    names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+    return {("all",): MAP_NAMES, ("none",): ()}.get(tuple(names), tuple(names))
 
 
 def _problems(s: Study) -> list[str]:

@@ -80,9 +80,12 @@ class Account:
         lines = np.empty((len(rows), len(KEYS), 1 + len(terms)))
         for n, (_, code, piece) in enumerate(rows):
             lines[n] = science.pieces(code).lines[piece]
+        # Rows are kept in the order of their keys, so that sums over them have the same bits however they came about.
+        order = keys.sort_values(list(KEY_COLUMNS), kind="stable").index.to_numpy()
+        keys, lines = keys.iloc[order].reset_index(drop=True), lines[order]
         squared = f"area_m2_x_{terms[0]}_squared" if terms else "unused"
         names = ("area_m2", *(f"area_m2_x_{t}" for t in terms), squared)
-        return Account(keys, sums.count, sums.digits, lines, names, tuple(regions), dict(context))
+        return Account(keys, sums.count[order], sums.digits[order], lines, names, tuple(regions), dict(context))
 
     @cached_property
     def strata(self) -> pd.DataFrame:

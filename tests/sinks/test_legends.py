@@ -33,7 +33,8 @@ def test_a_builtin_legend_is_sound(name: str) -> None:
 def test_how_many_classes_each_legend_has() -> None:
     count = {name: len(Legend.builtin(name).classes) for name in builtin_names()}
     assert count == {
-        "sample": 14, "esa_worldcover": 12, "esa_cci_lc": 38, "cgls_lc100": 24, "modis_igbp": 18, "globeland30": 12,
+        "sample": 14, "esa_worldcover": 12, "esa_cci_lc": 38, "cgls_lc100": 24, "modis_igbp": 18,
+    "mcd12c1": 18, "globeland30": 12,
         "clcd": 10, "glc_fcs30d": 37, "esri_lulc": 12, "dynamic_world": 9, "cnlucc": 26, "gbt21010_2017": 73,
         "third_survey": 70, "land_sea_use_2023": 56, "forest_land_class": 23,
     }  # fmt: skip
