@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
 
 from pipelines.errors import InputError
-from sinks.area import areal_scale, cell_area, ellipsoid
+from sinks.area import Lattice
 
-NODE_METRES: Final = 1000.0
-MOST_NODE_PIXELS: Final = 32
-"""The areal scale factor is asked for at nodes at most this far apart and interpolated between them."""
-
-_EQUAL_AREA: Final = ("Albers Equal Area", "Lambert Azimuthal Equal Area", "Lambert Cylindrical Equal Area")
+_FIELDS = ("crs_wkt", "transform", "width", "height")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle of the grid: the unit of work."""
+    """A rectangle of the grid, in pixels: the unit of work."""
 
     index: int
     row: int
@@ -33,7 +29,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Grid:
-    """CRS, affine transform (a, b, c, d, e, f) and shape; north-up and axis-aligned."""
+    """CRS, affine transform (a, b, c, d, e, f) and shape; north-up and axis-aligned. Hashable and picklable.
+
+    Raises InputError for a rotated or flipped transform, for a CRS that is neither geographic in degrees nor projected,
+    and for degrees that are none.
+    """
 
     crs_wkt: str
     transform: tuple[float, float, float, float, float, float]
@@ -42,21 +42,51 @@ class Grid:
 
     def __post_init__(self) -> None:
         a, b, _, d, e, _ = self.transform
+        if not all(map(math.isfinite, self.transform)):
+            raise InputError(
+                f"the grid's transform is {self.transform}, which is no place; georeference the raster again"
+            )
         if b or d or a <= 0 or e >= 0:
             raise InputError("the land-cover raster is rotated; warp it to a north-up grid first (gdalwarp does)")
+        if self.width < 1 or self.height < 1:
+            raise InputError(f"the grid has {self.width} x {self.height} pixels; check the land-cover raster")
+        if not (self.crs.is_geographic or self.crs.is_projected):
+            raise InputError(
+                f"the land cover's CRS '{self.crs.name}' is neither geographic nor projected; set its true one with "
+                f"--layer landcover.crs=EPSG:…"
+            )
         if self.is_geographic:
-            _, south, _, north = self.bounds
-            if south < -90.0001 or north > 90.0001:
-                raise InputError(
-                    f"the land-cover raster spans latitudes {south:g} to {north:g}; its CRS or transform is wrong"
-                )
+            self._check_degrees()
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: self.__dict__[k] for k in ("crs_wkt", "transform", "width", "height")}
+        return {k: self.__dict__[k] for k in _FIELDS}  # the parsed CRS stays at home
+
+    def _check_degrees(self) -> None:
+        unit = self.crs.axis_info[0].unit_conversion_factor
+        if not math.isclose(unit, math.pi / 180, rel_tol=1e-6):
+            raise InputError(
+                f"the land cover's CRS '{self.crs.name}' counts in {self.crs.axis_info[0].unit_name}s, not degrees; warp it to "
+                f"EPSG:4326 first"
+            )
+        west, south, east, north = self.bounds
+        slack = 0.51 * -self.transform[4]  # global grids of nodes reach half a pixel beyond the poles
+        if south < -90 - slack or north > 90 + slack:
+            raise InputError(
+                f"the land-cover raster spans latitudes {south:g} to {north:g}; its CRS or transform is wrong, set the CRS "
+                f"with --layer landcover.crs=EPSG:…"
+            )
+        if east - west > 360 + 1e-6 * self.transform[0]:
+            raise InputError(
+                f"the land-cover raster spans {east - west:g} degrees of longitude and so counts some land twice; clip it to 360"
+            )
 
     @cached_property
     def crs(self) -> pyproj.CRS:
         return pyproj.CRS.from_wkt(self.crs_wkt)
+
+    @cached_property
+    def _lattice(self) -> Lattice:
+        return Lattice(self.crs, self.transform)
 
     @property
     def is_geographic(self) -> bool:
@@ -68,87 +98,27 @@ class Grid:
         return self.window_bounds(Block(0, 0, 0, self.height, self.width))
 
     def window_bounds(self, block: Block) -> tuple[float, float, float, float]:
-        """West, south, east, north of a block."""
+        """West, south, east, north of a block in the grid's CRS."""
         a, _, x0, _, e, y0 = self.transform
-        west, north = x0 + a * block.col, y0 + e * block.row
-        return west, north + e * block.height, west + a * block.width, north
+        return (
+            x0 + a * block.col,
+            y0 + e * (block.row + block.height),
+            x0 + a * (block.col + block.width),
+            y0 + e * block.row,
+        )
 
     def blocks(self, height: int, width: int) -> list[Block]:
         """The grid cut into blocks of at most this shape, row by row."""
-        found = []
+        found: list[Block] = []
         for row in range(0, self.height, height):
             for col in range(0, self.width, width):
                 found.append(Block(len(found), row, col, min(height, self.height - row), min(width, self.width - col)))
         return found
 
     def area(self, block: Block) -> NDArray[np.float64]:
-        """True pixel areas [m²]: (h, 1) on a geographic grid, (h, w) on a projected one; the same bits for any block."""
-        a, _, _, _, e, y0 = self.transform
-        if self.is_geographic:
-            edges = np.clip(y0 + e * np.arange(block.row, block.row + block.height + 1), -90.0, 90.0)
-            return cell_area(edges[1:], edges[:-1], a, *ellipsoid(self.crs))[:, None]
-        flat = a * -e * self._unit**2
-        if self._is_equal_area:
-            return np.full((block.height, 1), flat)
-        return flat / self._interpolated(block, self._scale_nodes)
+        """True pixel areas [m²]: (h, 1) on a geographic or an equal-area grid, else (h, w); the same bits for any block."""
+        return self._lattice.area(block.row, block.col, block.height, block.width)
 
     def latitude(self, block: Block) -> NDArray[np.float64]:
-        """Latitude of pixel centres [°]: (h, 1) or (h, w); the same bits for any block."""
-        if self.is_geographic:
-            _, _, _, _, e, y0 = self.transform
-            return (y0 + e * (np.arange(block.row, block.row + block.height) + 0.5))[:, None]
-        return self._interpolated(block, self._latitude_nodes)
-
-    # ------------------------------------------------------------------ nodes of projected grids
-
-    @cached_property
-    def _unit(self) -> float:
-        """Metres per unit of the CRS."""
-        return float(self.crs.axis_info[0].unit_conversion_factor)
-
-    @cached_property
-    def _is_equal_area(self) -> bool:
-        operation = self.crs.coordinate_operation
-        return operation is not None and any(operation.method_name.startswith(name) for name in _EQUAL_AREA)
-
-    @property
-    def _node_pixels(self) -> int:
-        a, _, _, _, e, _ = self.transform
-        return int(np.clip(NODE_METRES // (max(a, -e) * self._unit), 1, MOST_NODE_PIXELS))
-
-    def _nodes(self, block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int]:
-        """Coordinates of the nodes around a block, which lie at fixed places of the grid, and the first of them."""
-        a, _, x0, _, e, y0 = self.transform
-        k = self._node_pixels
-        first_row, first_col = block.row // k, block.col // k
-        rows = np.arange(first_row, (block.row + block.height - 1) // k + 2) * k + 0.5
-        cols = np.arange(first_col, (block.col + block.width - 1) // k + 2) * k + 0.5
-        # The last nodes may lie past the edge; there they are pulled in, which only the last, partial cell notices.
-        x, y = np.meshgrid(x0 + a * np.minimum(cols, self.width), y0 + e * np.minimum(rows, self.height))
-        return x, y, first_row, first_col
-
-    def _scale_nodes(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        return areal_scale(self.crs, x, y)
-
-    def _latitude_nodes(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(pyproj.Proj(self.crs)(x, y, inverse=True)[1])
-
-    def _interpolated(self, block: Block, function) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
-        """A smooth function of place at every pixel centre, bilinear between nodes."""
-        x, y, first_row, first_col = self._nodes(block)
-        nodes, k = function(x, y), self._node_pixels
-        if k == 1:
-            return np.ascontiguousarray(nodes[: block.height, : block.width])
-        rows, cols = np.arange(block.row, block.row + block.height), np.arange(block.col, block.col + block.width)
-        i, u = np.divmod(rows, k)
-        j, v = np.divmod(cols, k)
-        i, j, u, v = i - first_row, j - first_col, self._part(u, rows, self.height), self._part(v, cols, self.width)
-        left = nodes[:, j] * (1 - v) + nodes[:, j + 1] * v
-        return left[i] * (1 - u)[:, None] + left[i + 1] * u[:, None]
-
-    def _part(self, pixels: NDArray[np.intp], at: NDArray[np.intp], size: int) -> NDArray[np.float64]:
-        """How far between its nodes each pixel centre lies; the last cell is shortened to the grid's edge."""
-        k = self._node_pixels
-        start = (at // k) * k + 0.5
-        length = np.minimum(start + k, size) - start
-        return np.where(length > 0, pixels / np.where(length > 0, length, 1.0), 0.0)
+        """Latitude of pixel centres [°]: (h, 1) on a geographic grid, else (h, w); the same bits for any block."""
+        return self._lattice.latitude(block.row, block.col, block.height, block.width)

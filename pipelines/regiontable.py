@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sinks.accounts import ALL, TOTAL_REGION, Account
+from sinks.ecosystems import classes
 from sinks.quantities import BY_KEY, KEYS, TOTAL, VOLUME, WEATHERING
 from sinks.targets import forest_stock_m3
 
@@ -85,9 +86,12 @@ def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
 
 
 def ecosystem_table(account: Account, region_id: str = TOTAL_REGION) -> pd.DataFrame:
-    """Ecosystems (and forest types) of one region: area, stock, carbon per pool."""
+    """Ecosystems (and forest types) of one region in the order of the map: area, stock, carbon per pool."""
     tidy = account.tidy
     part = tidy[(tidy["region_id"] == region_id) & (tidy["ecosystem"] != ALL)]
     wanted = ["area", VOLUME.key, TOTAL.key, *KEYS[:5], WEATHERING.key]
     wide = part.pivot_table(index=["ecosystem", "forest_type"], columns="quantity", values="value", sort=False)
-    return wide.reindex(columns=wanted).reset_index()
+    wide = wide.reindex(columns=wanted).reset_index()
+    codes = {(c.ecosystem, c.forest_type or ALL): c.code for c in classes().values()} | {("forest", ALL): 0}
+    places = [codes.get((e, f), 999) for e, f in zip(wide["ecosystem"], wide["forest_type"], strict=True)]
+    return wide.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)

@@ -56,7 +56,7 @@ def assess(study: Study) -> Result:
         card = _scorecard(study, account, coverage)
         citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
         result = Result(
-            out, account, coverage, card, paths, _unknown(partial), plan.notes, _warnings(plan, partial, citations),
+            out, account, coverage, card, paths, _unknown(partial), plan.notes, _warnings(plan, partial, account, citations),
             tuple(found), time.monotonic() - start, plan.pixels,
         )  # fmt: skip
         _write(plan, result, citations)
@@ -157,8 +157,15 @@ def _unknown_ha(partial: Partial) -> float:
     return sum(area for _, area in _unknown(partial).values())
 
 
-def _warnings(plan: Plan, partial: Partial, citations: list[Coefficient]) -> tuple[str, ...]:
+def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Coefficient]) -> tuple[str, ...]:
     found = []
+    area, lost = account.area_ha(), account.area_ha(ecosystem="nodata")
+    if lost > 0.02 * area:
+        found.append(f"{lost / area:.0%} of the area ({lost:,.0f} ha) has no land-cover value and is in no figure")
+    forest = account.area_ha(ecosystem="forest")
+    bare = account.strata[(account.strata["ecosystem"] == "forest") & account.strata["carbon_agb"].isna()]["area_ha"].sum()
+    if plan.study.biomass and forest and bare > 0.02 * forest:
+        found.append(f"{bare / forest:.0%} of the forest ({bare:,.0f} ha) has no biomass value: no carbon or stock is counted there")
     for code, (count, area) in _unknown(partial).items():
         found.append(
             f"land-cover value {code} is not in the legend: {count} pixels, {area:,.1f} ha counted as unknown class"

@@ -114,16 +114,19 @@ def _targets(result: Result) -> str:
     shown = card[(card["region_id"] == TOTAL_REGION) | (card["role"] == "own")]
     rows = []
     for r in shown.to_dict(orient="records"):
-        percent = r["unit"] == "percent"
-        value, goal = (f"{x:.2f} %" if percent else _big(x, "m³") for x in (r["value"], r["target_value"]))
+        show = _percent if r["unit"] == "percent" else _cubic
         said = _STATUS[r["status"]]
         if r["role"] == "contribution":
             said = f"{r['contribution_percent']:.3f} % of the national target"
         elif r["role"] == "reference":
             said = f"{said} the national target"
-        kind = "coverage" if percent else "stock"
-        rows.append((f"{r['region_name'] or r['region_id']}", f"{kind} {r['year']}", goal, value, said))
-    return _grid(("Target", "", "Goal", "Here", ""), rows)
+        official = f"{show(r['official_value'])} ({r['official_year']})" if np.isfinite(r["official_value"]) else ""
+        kind = "coverage" if r["unit"] == "percent" else "stock"
+        name = "all regions" if r["region_id"] == TOTAL_REGION else r["region_name"] or r["region_id"]
+        rows.append((f"{name}, {kind} {r['year']}", show(r["target_value"]), show(r["value"]), said, official))
+    has_official = any(row[-1] for row in rows)
+    head = ("Target", "Goal", "This map", "", "Official figure")
+    return _grid(head if has_official else head[:-1], rows if has_official else [row[:-1] for row in rows])
 
 
 def _ending(result: Result) -> str:
@@ -146,6 +149,10 @@ def _big(value: float, unit: str) -> str:
 
 def _percent(value: float) -> str:
     return f"{value:.2f} %" if np.isfinite(value) else "–"
+
+
+def _cubic(value: float) -> str:
+    return _big(value, "m³")
 
 
 def _ha(value: float) -> str:

@@ -46,9 +46,9 @@ COUNTIES: Final = (
 )  # fmt: skip
 """Invented names."""
 TARGETS: Final = (
-    ("990101", "forest_coverage", 2025, 70, "percent"), ("990101", "forest_stock", 2025, 900, "1e4 m3"),
+    ("990101", "forest_coverage", 2025, 66, "percent"), ("990101", "forest_stock", 2025, 900, "1e4 m3"),
     ("990106", "forest_coverage", 2025, 60, "percent"), ("990109", "forest_coverage", 2025, 50, "percent"),
-    ("990109", "forest_stock", 2030, 500, "1e4 m3"), ("990113", "forest_coverage", 2025, 45, "percent"),
+    ("990109", "forest_stock", 2030, 500, "1e4 m3"), ("990113", "forest_coverage", 2025, 63, "percent"),
     ("990121", "forest_coverage", 2025, 35, "percent"), ("990121", "forest_stock", 2025, 200, "1e4 m3"),
 )  # fmt: skip
 POOLS: Final = (
@@ -320,6 +320,9 @@ def polygons(labels: Array) -> list[shapely.Geometry]:
             here = parts == small
             around = labels[ndimage.binary_dilation(here, np.ones((3, 3))) & ~here]
             labels[here] = np.bincount(around).argmax() if around.any() else 0
+    holes = ndimage.binary_fill_holes(labels > 0) & (labels == 0)
+    nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    labels[holes] = labels[tuple(nearest)][holes]
     step = 2 * STEP
     grid = from_origin(WEST - PAD * STEP, NORTH + PAD * STEP, step, step)
     pieces: dict[int, list[shapely.Geometry]] = {code: [] for code in range(1, 25)}

@@ -1,26 +1,49 @@
-"""The true area of pixels: closed form on the ellipsoid, areal scale factor on projected grids.
+"""The true area of pixels on the ellipsoid: in closed form on geographic grids, by the areal scale factor on projected ones.
 
-Nothing here assumes an equal-area grid. PROJ (through pyproj) is asked only for a projection's scale factor.
+Nothing here assumes an equal-area grid. PROJ (through pyproj) is asked only where a place lies and how much a projection
+stretches it there.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pyproj
 import xarray as xr
 from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from sinks.errors import InputError
 
 Array = Any
+Floats = NDArray[np.float64]
+Transform = tuple[float, float, float, float, float, float]
 
 WGS84_SEMI_MAJOR: Final = 6378137.0
 WGS84_INVERSE_FLATTENING: Final = 298.257223563
 
+NODE_METRES: Final = 2000.0
+MOST_NODE_PIXELS: Final = 64
+"""A projection is asked for at nodes at most this far apart; between them its factors are linear to a few 1e-8."""
+
+_EQUAL_AREA: Final = (
+    "Albers Equal Area", "Lambert Azimuthal Equal Area", "Lambert Cylindrical Equal Area", "Sinusoidal", "Equal Earth",
+)  # fmt: skip
+_SPHERE_ONLY: Final = re.compile(
+    r"Pseudo Mercator|Spherical|Mollweide|Eckert|Robinson|Winkel|Goode|Grinten|Hammer|Miller"
+)
+"""Methods whose formulas are the sphere's whatever the ellipsoid: PROJ's factors are then the sphere's too."""
+
 _X_NAMES: Final = ("x", "lon", "longitude", "easting")
 _Y_NAMES: Final = ("y", "lat", "latitude", "northing")
+
+
+# ------------------------------------------------------------------------------------------ equations
 
 
 def cell_area(
@@ -30,103 +53,267 @@ def cell_area(
     semi_major: float = WGS84_SEMI_MAJOR,
     inverse_flattening: float = WGS84_INVERSE_FLATTENING,
 ) -> Array:
-    """Area [m²] of cells between two parallels on an ellipsoid; exact.
+    """Area of cells between two parallels and two meridians of an ellipsoid; exact.
 
-    south, north : latitudes of the edges [°]; width : extent in longitude [°]; elementwise.
+    south, north : latitudes of the edges [°], in either order; width : extent in longitude [°]; all elementwise.
+    semi_major : [m]; inverse_flattening : [1], 0 for a sphere.
+    returns : area [m²], broadcast of the inputs.
+
     A = b²·Δλ·[F(sin φ₂) − F(sin φ₁)], F(s) = s / (2(1 − e²s²)) + artanh(e·s) / (2e), written as one difference so that
     thin cells lose no digits. Source: integral of the ellipsoid's area element (Snyder 1987, USGS PP 1395, eq. 3-12).
     """
-    flattening = 1 / inverse_flattening
+    flattening = 1 / inverse_flattening if inverse_flattening else 0.0
     e2 = flattening * (2 - flattening)
-    e, b = np.sqrt(e2), semi_major * (1 - flattening)
-    low, high = np.radians(np.asarray(south, float)), np.radians(np.asarray(north, float))
-    s1, s2 = np.sin(low), np.sin(high)
-    ds = 2 * np.cos((high + low) / 2) * np.sin((high - low) / 2)
+    b = semi_major * (1 - flattening)
+    one, two = np.asarray(south, float), np.asarray(north, float)
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    s1, s2 = np.sin(np.radians(low)), np.sin(np.radians(high))
+    ds = 2 * np.cos(np.radians((high + low) / 2)) * np.sin(np.radians((high - low) / 2))
     rational = ds * (1 + e2 * s1 * s2) / (2 * (1 - e2 * s1**2) * (1 - e2 * s2**2))
-    logarithm = np.arctanh(e * ds / (1 - e2 * s1 * s2)) / (2 * e)
+    across = ds / (1 - e2 * s1 * s2)
+    e = np.sqrt(e2)
+    logarithm = np.arctanh(e * across) / (2 * e) if e else across / 2
     return b**2 * np.radians(width) * (rational + logarithm)
 
 
 def web_mercator_scale(latitude: Array) -> Array:
-    """True areal scale factor of EPSG:3857 on the ellipsoid [1]: map area / true area. latitude [°].
+    """True areal scale factor of EPSG:3857: map area / true area [1]. latitude : geodetic [°], elementwise.
 
-    PROJ gives the sphere's 1/cos²φ there, which is up to 0.7 % off. Source: scale factors of the sphere's Mercator applied
-    to geodetic latitudes: h·k = (1 − e²sin²φ)² / ((1 − e²)·cos²φ).
+    PROJ gives the sphere's 1/cos²φ there, which is up to 0.7 % off. Source: the sphere's Mercator applied to geodetic
+    latitudes, h·k = (1 − e²sin²φ)² / ((1 − e²)·cos²φ).
     """
+    return _sphere_to_ellipsoid(latitude) / np.cos(np.radians(np.asarray(latitude, float))) ** 2
+
+
+def _sphere_to_ellipsoid(latitude: Array) -> Array:
+    """Area element of the sphere of WGS 84's semi-major axis over that of WGS 84 at one geodetic latitude [1]."""
     flattening = 1 / WGS84_INVERSE_FLATTENING
     e2 = flattening * (2 - flattening)
-    phi = np.radians(np.asarray(latitude, float))
-    return (1 - e2 * np.sin(phi) ** 2) ** 2 / ((1 - e2) * np.cos(phi) ** 2)
+    return (1 - e2 * np.sin(np.radians(np.asarray(latitude, float))) ** 2) ** 2 / (1 - e2)
 
 
-def areal_scale(crs: pyproj.CRS, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Areal scale factor of a projected CRS at places given in its own coordinates: map area / true area, elementwise."""
-    projection = pyproj.Proj(crs)
-    lon, lat = projection(x, y, inverse=True)
-    if is_web_mercator(crs):
-        return web_mercator_scale(lat)
-    scale = np.asarray(projection.get_factors(lon, lat).areal_scale)
-    if not np.isfinite(scale).all():
-        raise InputError(
-            f"the projection '{crs.name}' has no scale factor in part of this grid; clip the raster to its valid area"
-        )
-    return scale
+# ------------------------------------------------------------------------------------------ CRS
+
+
+def horizontal(crs: pyproj.CRS) -> pyproj.CRS:
+    """The part of a CRS that places a pixel: no height, no datum shift wrapped around it."""
+    while crs.is_bound and crs.source_crs is not None:
+        crs = crs.source_crs
+    return horizontal(crs.sub_crs_list[0]) if crs.is_compound else crs
+
+
+def metres_per_unit(crs: pyproj.CRS) -> float:
+    """Metres per unit of a projected CRS: 1, 1000, 0.3048006…"""
+    return float(horizontal(crs).axis_info[0].unit_conversion_factor)
+
+
+def ellipsoid(crs: pyproj.CRS) -> tuple[float, float]:
+    """Semi-major axis [m] and inverse flattening of a CRS.
+
+    A sphere (of MODIS, or of a weather model) counts as WGS 84: what is stored under it are geodetic latitudes, and PROJ
+    takes them to WGS 84 unchanged; the sphere itself would be up to 0.7 % off.
+    """
+    shape = crs.ellipsoid
+    if shape is None or not shape.inverse_flattening:
+        return WGS84_SEMI_MAJOR, WGS84_INVERSE_FLATTENING
+    return shape.semi_major_metre, shape.inverse_flattening
 
 
 def is_web_mercator(crs: pyproj.CRS) -> bool:
     """Whether a CRS is the sphere's Mercator used on web maps."""
-    operation = crs.coordinate_operation
-    return operation is not None and "Pseudo Mercator" in operation.method_name
+    return "Pseudo Mercator" in _method(crs)
 
 
-def ellipsoid(crs: pyproj.CRS) -> tuple[float, float]:
-    """Semi-major axis [m] and inverse flattening of a CRS; a sphere counts as nearly flat-free."""
+def is_equal_area(crs: pyproj.CRS) -> bool:
+    """Whether every pixel of a projected grid has the same true area: an equal-area method on a true ellipsoid."""
+    method = _method(crs)
+    return method.startswith(_EQUAL_AREA) and not _on_sphere(crs)
+
+
+def _method(crs: pyproj.CRS) -> str:
+    operation = horizontal(crs).coordinate_operation
+    return operation.method_name if operation is not None else ""
+
+
+def _on_sphere(crs: pyproj.CRS) -> bool:
     shape = crs.ellipsoid
-    if shape is None:
-        return WGS84_SEMI_MAJOR, WGS84_INVERSE_FLATTENING
-    return shape.semi_major_metre, shape.inverse_flattening or 1e12
+    return bool(_SPHERE_ONLY.search(_method(crs))) or shape is None or not shape.inverse_flattening
+
+
+def areal_scale(crs: pyproj.CRS, x: Array, y: Array) -> Floats:
+    """Areal scale factor of a projected CRS: map area / true area [1].
+
+    x, y : places in the CRS's own coordinates (east, north), elementwise.
+    Raises InputError where the projection is not defined. Sphere's projections are set right for the ellipsoid.
+    """
+    projection = pyproj.Proj(crs)
+    lon, lat = projection(np.asarray(x, float), np.asarray(y, float), inverse=True)
+    if is_web_mercator(crs):
+        scale = np.asarray(web_mercator_scale(lat))
+    else:
+        scale = np.asarray(projection.get_factors(lon, lat).areal_scale)
+        if _on_sphere(crs):
+            shape = crs.ellipsoid
+            radius = shape.semi_major_metre if shape is not None else WGS84_SEMI_MAJOR
+            scale = scale * (_sphere_to_ellipsoid(lat) * (radius / WGS84_SEMI_MAJOR) ** 2)
+    if not np.isfinite(scale).all():
+        raise InputError(
+            f"the grid reaches where its projection '{crs.name}' is not defined; clip the raster to the projection's valid area"
+        )
+    return scale
+
+
+# ------------------------------------------------------------------------------------------ lattice
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Pixels of a CRS and an affine transform (a, b, c, d, e, f), without rotation; rows may run either way.
+
+    Every value depends on the pixel's row and column alone, so that any partition into windows gives the same bits.
+    """
+
+    crs: pyproj.CRS
+    transform: Transform
+
+    def area(self, row: int, col: int, height: int, width: int) -> Floats:
+        """True pixel areas [m²] of a window: (h, 1) where they are equal along a row, else (h, w)."""
+        a, _, _, _, e, y0 = self.transform
+        if self.crs.is_geographic:
+            edges = np.clip(y0 + e * np.arange(row, row + height + 1), -90.0, 90.0)
+            return cell_area(edges[1:], edges[:-1], abs(a), *ellipsoid(self.crs))[:, None]
+        flat = abs(a * e) * metres_per_unit(self.crs) ** 2
+        if is_equal_area(self.crs):
+            return np.full((height, 1), flat)
+        return self.smooth(lambda x, y: flat / areal_scale(self.crs, x, y), row, col, height, width)
+
+    def latitude(self, row: int, col: int, height: int, width: int) -> Floats:
+        """Latitude of pixel centres [°] of a window: (h, 1) or (h, w)."""
+        if self.crs.is_geographic:
+            _, _, _, _, e, y0 = self.transform
+            return (y0 + e * (np.arange(row, row + height) + 0.5))[:, None]
+        return self.smooth(
+            lambda x, y: np.asarray(pyproj.Proj(self.crs)(x, y, inverse=True)[1]), row, col, height, width
+        )
+
+    def smooth(
+        self, function: Callable[[Floats, Floats], Floats], row: int, col: int, height: int, width: int
+    ) -> Floats:
+        """A smooth function of x and y at every pixel centre of a window (h, w): asked for at nodes, bilinear between.
+
+        The nodes are every k-th pixel of the lattice, not of the window.
+        """
+        a, _, x0, _, e, y0 = self.transform
+        k = self._node_pixels
+        i0, j0 = row // k, col // k
+        i = np.arange(i0, (row + height - 1) // k + (2 if k > 1 else 1))
+        j = np.arange(j0, (col + width - 1) // k + (2 if k > 1 else 1))
+        x, y = np.meshgrid(x0 + a * (j * k + 0.5), y0 + e * (i * k + 0.5))
+        nodes = function(x, y)
+        if k == 1:
+            return nodes
+        at, part = np.divmod(np.arange(col, col + width), k)
+        v = part / k
+        lines = nodes[:, at - j0] * (1 - v) + nodes[:, at - j0 + 1] * v
+        out = np.empty((height, width))
+        for n in range(len(i) - 1):  # a strip of k rows at a time stays in the processor's cache
+            first, last = max(i[n] * k, row), min(i[n + 1] * k, row + height)
+            u = (np.arange(first, last) - i[n] * k)[:, None] / k
+            strip = out[first - row : last - row]
+            np.multiply(u, lines[n + 1] - lines[n], out=strip)
+            strip += lines[n]
+        return out
+
+    @property
+    def _node_pixels(self) -> int:
+        a, _, _, _, e, _ = self.transform
+        return int(np.clip(NODE_METRES // (max(abs(a), abs(e)) * metres_per_unit(self.crs)), 1, MOST_NODE_PIXELS))
+
+
+# ------------------------------------------------------------------------------------------ xarray
 
 
 def pixel_area(raster: xr.DataArray) -> xr.DataArray:
-    """True area of every pixel [m²], with the raster's spatial dims.
+    """True area of every pixel [m²], lazily, with the raster's spatial dims and chunks.
 
-    raster : needs regular coordinates (x, y or lon, lat: pixel centres) and a CRS in its grid-mapping coordinate
-    (``spatial_ref`` with ``crs_wkt``). Values are not loaded. Raises InputError when CRS or coordinates are missing.
+    raster : needs regular coordinates of pixel centres (x, y or lon, lat) and a CRS in its grid-mapping coordinate
+    (``spatial_ref`` with ``crs_wkt``, as rioxarray writes it) or in ``attrs["crs"]``. Its values are not loaded.
+    Raises InputError when CRS or coordinates are missing or unfit.
     """
     x, y = _dim(raster, _X_NAMES), _dim(raster, _Y_NAMES)
     crs = _crs(raster)
-    xs, ys = raster[x].values.astype(float), raster[y].values.astype(float)
-    dx, dy = _step(xs, x), _step(ys, y)
-    if crs.is_geographic:
-        a, rf = ellipsoid(crs)
-        area = np.broadcast_to(
-            cell_area(ys - abs(dy) / 2, ys + abs(dy) / 2, abs(dx), a, rf)[:, None], (ys.size, xs.size)
-        )
-    else:
-        unit = crs.axis_info[0].unit_conversion_factor
-        grid_x, grid_y = np.meshgrid(xs, ys)
-        area = abs(dx * dy) * unit**2 / areal_scale(crs, grid_x, grid_y)
-    found = xr.DataArray(area, dims=(y, x), coords={y: raster[y], x: raster[x]}, name="pixel_area")
+    left, dx = _axis(raster, x)
+    top, dy = _axis(raster, y)
+    lattice = Lattice(crs, (dx, 0.0, left - dx / 2, 0.0, dy, top - dy / 2))
+    dims = tuple(d for d in raster.dims if d in (x, y))
+    lazy = indexing.LazilyIndexedArray(_Areas(lattice, (raster.sizes[y], raster.sizes[x]), dims != (y, x)))
+    keep = {name: c for name, c in raster.coords.items() if set(c.dims) <= {x, y}}
+    found = xr.DataArray(xr.Variable(dims, lazy), coords=keep, name="pixel_area")
     found.attrs = {"units": "m2", "long_name": "Pixel area on the ellipsoid"}
-    return found
+    chunks = {d: raster.chunksizes[d] for d in dims if d in raster.chunksizes}
+    return found.chunk(chunks) if chunks else found
 
 
-def _dim(raster: xr.DataArray, names: tuple[str, ...]) -> str:
+class _Areas(BackendArray):
+    """Pixel areas computed when indexed."""
+
+    def __init__(self, lattice: Lattice, shape: tuple[int, int], turned: bool) -> None:
+        self._lattice, self._turned = lattice, turned
+        self.shape = shape[::-1] if turned else shape
+        self.dtype = np.dtype(np.float64)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._get)
+
+    def _get(self, key: tuple[Any, ...]) -> Floats:
+        rows, cols = key[::-1] if self._turned else key
+        (r, dr), (c, dc) = _span(rows, self.shape[self._turned]), _span(cols, self.shape[not self._turned])
+        area = np.broadcast_to(self._lattice.area(r, c, dr, dc), (dr, dc)) if dr and dc else np.zeros((dr, dc))
+        own = tuple(_local(k, start) for k, start in ((rows, r), (cols, c)))
+        picked = area[own]
+        return np.ascontiguousarray(picked.T if self._turned else picked)
+
+
+def _span(key: Any, size: int) -> tuple[int, int]:
+    """First element and count of the smallest run that holds what an index asks for."""
+    if not isinstance(key, slice):
+        return int(key), 1
+    asked = range(*key.indices(size))
+    return (min(asked[0], asked[-1]), abs(asked[-1] - asked[0]) + 1) if len(asked) else (0, 0)
+
+
+def _local(key: Any, start: int) -> Any:
+    """The same index within that run."""
+    if not isinstance(key, slice):
+        return 0
+    step = key.step or 1
+    return slice(None, None, step)
+
+
+def _dim(raster: xr.DataArray, names: tuple[str, ...]) -> Hashable:
+    lowered = {str(d).lower(): d for d in raster.dims}
     for name in names:
-        if name in raster.dims:
-            return name
+        if name in lowered:
+            return lowered[name]
     raise InputError(
         f"the array has dims {', '.join(map(str, raster.dims))}, none of {', '.join(names)}; rename its spatial dims"
     )
 
 
-def _step(values: NDArray[np.float64], name: str) -> float:
+def _axis(raster: xr.DataArray, name: Hashable) -> tuple[float, float]:
+    """First coordinate and step of a spatial dim; stored roundings are ironed out."""
+    if name not in raster.coords:
+        raise InputError(f"the array has no coordinates along {name}; give it those of its pixel centres")
+    stored = raster.coords[name].values
+    values = stored.astype(float)
     if values.size < 2:
         raise InputError(f"the array has {values.size} pixel(s) along {name}; its resolution cannot be told from one")
-    steps = np.diff(values)
-    if np.abs(steps - steps.mean()).max() > 1e-3 * abs(steps.mean()):
+    step = float((values[-1] - values[0]) / (values.size - 1))
+    grain = float(np.finfo(stored.dtype).eps) if stored.dtype.kind == "f" else 0.0
+    allowed = 1e-3 * abs(step) + 4 * grain * float(np.abs(values).max())
+    if step == 0 or not np.isfinite(step) or np.abs(np.diff(values) - step).max() > allowed:
         raise InputError(f"the coordinates along {name} are not evenly spaced; put the array on a regular grid first")
-    return float((values[-1] - values[0]) / (values.size - 1))
+    return float(values[0]), step
 
 
 def _crs(raster: xr.DataArray) -> pyproj.CRS:

@@ -194,6 +194,7 @@ def test_counties_neither_overlap_nor_leave_gaps() -> None:
     union = shapely.union_all(shapes)
     assert shapely.area(shapes).sum() == pytest.approx(union.area, rel=1e-9)
     assert union.geom_type == "Polygon"
+    assert len(union.interiors) == 0
 
 
 def test_counties_are_named_and_one_reaches_north_of_the_land_cover() -> None:
