@@ -21,11 +21,11 @@ from sinks import coding, invest
 from sinks.climate import ZONES
 from sinks.coding import Coding, Dimension
 from sinks.coverage import ForestDefinition, forest_definition
-from sinks.ecosystems.base import Cover, Options
 from sinks.ecosystems.forest import zone_of
 from sinks.legends import Legend
 from sinks.parameters import ParameterSet, parameter_set, records, with_overrides
 from sinks.patches import patch_pixels
+from sinks.plug import Cover, Options
 from sinks.science import Science
 
 DEFAULT_BLOCK: Final = 2048

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.ecosystems.base import Cover, Stratum
 from sinks.ecosystems.forest import TREES_OUTSIDE
+from sinks.plug import Cover, Stratum
 
 NODATA: Final = Cover("nodata")
 UNKNOWN: Final = Cover("unknown")

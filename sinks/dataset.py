@@ -23,10 +23,10 @@ from sinks.climate import ZONES, zone_by_latitude
 from sinks.coding import Coding, Dimension
 from sinks.coverage import coverage_table, forest_definition
 from sinks.ecosystems import classes
-from sinks.ecosystems.base import BIOMASS_KINDS, Cover, Options
 from sinks.errors import InputError
 from sinks.legends import Legend
 from sinks.parameters import Coefficient, ParameterSet, parameter_set
+from sinks.plug import BIOMASS_KINDS, Cover, Options
 from sinks.quantities import BY_KEY, KEYS, TOTAL
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
 from sinks.sums import merge

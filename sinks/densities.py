@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sinks.ecosystems.base import Coefficients, Stratum
 from sinks.parameters import Coefficient, ParameterSet
+from sinks.plug import Coefficients, Stratum
 
 Array = Any
 

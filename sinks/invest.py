@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sinks.ecosystems.base import Coefficients, Ecosystem, Options, Stratum
 from sinks.errors import InputError
 from sinks.parameters import USER_SCHEME, Coefficient, ParameterSet
+from sinks.plug import Coefficients, Ecosystem, Options, Stratum
 from sinks.units import MG_C_PER_HA
 
 Array = Any

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from sinks import ecosystems, onepass
 from sinks.coding import NODATA, UNKNOWN, Coding
-from sinks.ecosystems.base import Cover, Ecosystem, Options, Stratum
 from sinks.ecosystems.forest import leaf_type
 from sinks.parameters import Coefficient, ParameterSet
+from sinks.plug import Cover, Ecosystem, Options, Stratum
 from sinks.strata import Pieces, blank, compile_stratum
 
 NODATA_CODE = 0

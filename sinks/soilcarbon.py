@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sinks.ecosystems.base import Coefficients, Options, Stratum
 from sinks.parameters import Coefficient, ParameterSet
+from sinks.plug import Coefficients, Options, Stratum
 
 Array = Any
 

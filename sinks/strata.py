@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks import ecosystems
-from sinks.ecosystems.base import BIOMASS_KINDS, Coefficients, Ecosystem, Options, Stratum
 from sinks.parameters import ParameterSet
+from sinks.plug import BIOMASS_KINDS, Coefficients, Ecosystem, Options, Stratum
 from sinks.quantities import KEYS, POOLS, TOTAL
 
 _STRAIGHT = 1e-9

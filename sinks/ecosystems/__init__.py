@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from functools import lru_cache
 
-from sinks.ecosystems.base import Ecosystem, EcosystemClass
+from sinks.plug import Ecosystem, EcosystemClass
 
 
 @lru_cache(maxsize=1)

@@ -24,9 +24,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinks.densities import BIOMASS, DEAD, density_carbon, density_coefficients
-from sinks.ecosystems.base import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.ecosystems.forest import zone_of
 from sinks.parameters import Coefficient, ParameterSet, Row
+from sinks.plug import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.soilcarbon import soil_carbon
 
 Array = Any

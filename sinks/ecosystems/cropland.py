@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinks.densities import BIOMASS, density_carbon, density_coefficients
-from sinks.ecosystems.base import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.parameters import Coefficient, ParameterSet
+from sinks.plug import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 
 Array = Any
 

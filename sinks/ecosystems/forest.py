@@ -13,7 +13,6 @@ import numpy as np
 import xarray as xr
 
 from sinks import biomass
-from sinks.ecosystems.base import Coefficients, Cover, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.errors import InputError
 from sinks.growingstock import (
     VolumeCurve,
@@ -24,6 +23,7 @@ from sinks.growingstock import (
     volume_by_wood_density,
 )
 from sinks.parameters import Coefficient, ParameterSet, Row, parameter_set, records
+from sinks.plug import Coefficients, Cover, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.quantities import BY_KEY
 from sinks.soilcarbon import soil_carbon, soil_coefficients
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sinks.densities import BIOMASS, density_carbon, density_coefficients
-from sinks.ecosystems.base import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.ecosystems.forest import zone_of
 from sinks.parameters import ParameterSet
+from sinks.plug import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.soilcarbon import soil_carbon, soil_coefficients
 
 Array = Any

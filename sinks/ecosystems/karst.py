@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sinks.ecosystems.base import Coefficients, Ecosystem, Options, Stratum
 from sinks.parameters import ParameterSet
+from sinks.plug import Coefficients, Ecosystem, Options, Stratum
 
 Array = Any
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from sinks import biomass
 from sinks.densities import BIOMASS, density_carbon, density_coefficients
-from sinks.ecosystems.base import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.parameters import ParameterSet
+from sinks.plug import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.soilcarbon import soil_carbon, soil_coefficients
 
 Array = Any

@@ -11,12 +11,12 @@ import pytest
 import rasterio
 import rioxarray
 from rio_cogeo import cog_validate
+from scenes import small, write_raster, write_regions
 
 import sinks
 from pipelines import explain, run, tables
 from pipelines.errors import InputError
 from pipelines.study import Study, checked, from_toml
-from scenes import small, write_raster, write_regions
 
 
 def study(folder, out="out", **more) -> Study:
@@ -126,12 +126,12 @@ def test_outputs_are_there_and_whole(whole, scene):
     assert list(regions["region_id"]) == ["0101", "0102"]
     assert list(regions["region_name"]) == ["甲县", "乙县"]
     tidy = pd.read_csv(out / "accounts.csv", dtype={"region_id": str})
-    design = "region_id region_name ecosystem forest_type quantity unit value se low high".split()
+    design = ["region_id", "region_name", "ecosystem", "forest_type", "quantity", "unit", "value", "se", "low", "high"]
     assert list(tidy.columns) == design
     assert list(pd.read_parquet(out / "accounts.parquet").columns) == design
     card = pd.read_csv(out / "scorecard.csv")
     assert list(card.columns)[:12] == (
-        "region_id region_name target year target_value unit value se gap status probability article".split()
+        ["region_id", "region_name", "target", "year", "target_value", "unit", "value", "se", "gap", "status", "probability", "article"]
     )
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["inputs"]["agb"]["path"] == scene["agb"]

@@ -7,9 +7,9 @@ from sinks import coding, exactsum, onepass
 from sinks.accounts import Account, RegionInfo, add_all
 from sinks.coding import Coding, Dimension
 from sinks.coverage import coverage_percent, coverage_table, forest_areas, forest_definition
-from sinks.ecosystems.base import Cover, Options
 from sinks.errors import InputError
 from sinks.parameters import parameter_set
+from sinks.plug import Cover, Options
 from sinks.science import Science
 from sinks.sums import Sums
 

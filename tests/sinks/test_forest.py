@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from sinks import biomass
 from sinks.ecosystems import forest
-from sinks.ecosystems.base import BIOMASS_KINDS, Cover, Options, Stratum
 from sinks.errors import InputError
 from sinks.parameters import parameter_set, records
+from sinks.plug import BIOMASS_KINDS, Cover, Options, Stratum
 from sinks.quantities import KEYS
 from sinks.strata import compile_stratum
 from sinks.units import C_TO_CO2

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sinks.ecosystems.base import Cover, Options, Stratum
 from sinks.errors import InputError
 from sinks.invest import read_pools
 from sinks.parameters import parameter_set
+from sinks.plug import Cover, Options, Stratum
 from sinks.quantities import POOL_KEYS
 from sinks.strata import compile_stratum
 

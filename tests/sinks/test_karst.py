@@ -7,9 +7,9 @@ import pytest
 
 from sinks import climate, weathering
 from sinks.ecosystems import karst
-from sinks.ecosystems.base import Cover, Options, Stratum
 from sinks.errors import InputError
 from sinks.parameters import parameter_set
+from sinks.plug import Cover, Options, Stratum
 
 PER_KM2 = 100.0
 """Mg C ha⁻¹ → t C km⁻²."""

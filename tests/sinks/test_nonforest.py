@@ -12,10 +12,10 @@ import pytest
 from sinks import ecosystems
 from sinks.climate import ZONES
 from sinks.ecosystems import coast, cropland
-from sinks.ecosystems.base import BIOMASS_KINDS, Cover, Options, Stratum
 from sinks.ecosystems.forest import TREES_OUTSIDE
 from sinks.errors import InputError
 from sinks.parameters import SET_NAMES, parameter_set, table, table_text, with_overrides
+from sinks.plug import BIOMASS_KINDS, Cover, Options, Stratum
 from sinks.quantities import KEYS, POOL_KEYS
 from sinks.strata import compile_stratum
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sinks import coding, exactsum, onepass
 from sinks.coding import Coding, Dimension
 from sinks.ecosystems import forest
-from sinks.ecosystems.base import Cover, Options
 from sinks.parameters import parameter_set
+from sinks.plug import Cover, Options
 from sinks.quantities import TOTAL
 from sinks.science import Science
 from sinks.sums import merge
