@@ -35,6 +35,7 @@ def checks(account: Account, partial: Partial, integer_step: float) -> list[Chec
     found = _areas(account, partial)
     found.append(_pools(account))
     found.append(_regions_add_up(account))
+    found.append(_polygons(account))
     if partial.total.area > 0:
         half_a_step = integer_step / 2 * partial.total.area / M2_PER_HA
         rounding = 1e-6 * abs(partial.total.accounted)
@@ -76,6 +77,15 @@ def _pools(account: Account) -> Check:
     top = tidy[(tidy["region_id"] == TOTAL_REGION) & (tidy["ecosystem"] == "all")].set_index("quantity")["value"]
     pools = float(np.sum([top.get(k, 0.0) for k in POOL_KEYS]))
     return _check("carbon: sum of pools = total", pools, float(top.get(TOTAL.key, 0.0)))
+
+
+def _polygons(account: Account) -> Check:
+    """Pixels + what lies outside the rasters against the polygons' own area: shown, for pixels cannot follow a border."""
+    pixels = account.area_ha() + sum(r.outside_grid_ha for r in account.regions)
+    polygons = float(np.sum([r.polygon_area_ha for r in account.regions]))
+    return _check(
+        "area: pixels + outside the rasters ≈ polygons", pixels, polygons if np.isfinite(polygons) else pixels, np.inf
+    )
 
 
 def _regions_add_up(account: Account) -> Check:

@@ -163,9 +163,13 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
     if lost > 0.02 * area:
         found.append(f"{lost / area:.0%} of the area ({lost:,.0f} ha) has no land-cover value and is in no figure")
     forest = account.area_ha(ecosystem="forest")
-    bare = account.strata[(account.strata["ecosystem"] == "forest") & account.strata["carbon_agb"].isna()]["area_ha"].sum()
+    bare = account.strata[(account.strata["ecosystem"] == "forest") & account.strata["carbon_agb"].isna()][
+        "area_ha"
+    ].sum()
     if plan.study.biomass and forest and bare > 0.02 * forest:
-        found.append(f"{bare / forest:.0%} of the forest ({bare:,.0f} ha) has no biomass value: no carbon or stock is counted there")
+        found.append(
+            f"{bare / forest:.0%} of the forest ({bare:,.0f} ha) has no biomass value: nothing is counted there"
+        )
     for code, (count, area) in _unknown(partial).items():
         found.append(
             f"land-cover value {code} is not in the legend: {count} pixels, {area:,.1f} ha counted as unknown class"

@@ -7,11 +7,11 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 import pyproj
@@ -19,20 +19,35 @@ import rasterio
 import rioxarray  # noqa: F401  (gives DataArray its .rio)
 import xarray as xr
 from numpy.typing import NDArray
+from pyproj.crs import Datum
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import CRSError, RasterioError, RasterioIOError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.windows import Window
 
 from pipelines.errors import InputError
 from pipelines.grid import Grid
+from pipelines.vrt import Tile, joined
 
 KINDS: Final = ("class", "density", "amount")
 GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256}
 """No sidecars beside the user's files; one thread a worker; a cache that stays small."""
 
+_RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
+_URLS: Final = {"http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "s3://": "/vsis3/", "gs://": "/vsigs/"}
+_DIMS: Final = {"lat": "y", "latitude": "y", "lon": "x", "longitude": "x"}
+_SAME: Final = 0.02
+"""Pixels by which a tile may be off the lattice of the others."""
+_WHOLE: Final = 4096 * 4096
+_SPOTS: Final = 8
+"""Rasters of more pixels than ``_WHOLE`` are looked at in ``_SPOTS``² spots only."""
+
 
 @dataclass(frozen=True)
 class Layer:
-    """What the user asks for. kind decides how it is resampled; the rest is what the file does not say of itself."""
+    """What the user asks for. kind decides how it is resampled; the rest is what the file does not say of itself.
+
+    path : what GDAL opens; files : what the user named, where that is something else.
+    """
 
     name: str
     kind: str
@@ -44,11 +59,16 @@ class Layer:
     offset: float | None = None
     unit: str | None = None
     resampling: str | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Source:
-    """A layer and what its file says: plain values, so that it travels."""
+    """A layer and what its file says: plain values, so that it travels.
+
+    path : for people; transform : affine a…f in the file's own direction; nodata : None where the type cannot hold it;
+    has_mask : it has a mask or alpha band; scale, offset : stored value → value in ``unit``; block_shape : rows, columns.
+    """
 
     layer: Layer
     path: str
@@ -63,7 +83,9 @@ class Source:
     scale: float
     offset: float
     unit: str
+    description: str
     block_shape: tuple[int, int]
+    n_bands: int
     fingerprint: str
     notes: tuple[str, ...] = ()
 
@@ -79,18 +101,21 @@ class Source:
 def make_layer(name: str, kind: str, value: Any, workdir: Path, **own: Any) -> Layer:
     """A layer from a path, URL, GDAL name, glob, folder, list of tiles or xarray object.
 
-    Tiles are joined by a VRT in ``workdir``; an xarray object is written there once. Raises InputError for nothing found,
-    tiles that do not fit together or an unknown kind.
+    Tiles are joined by a VRT in ``workdir``; an xarray object is written there once, window by window. own : what the file
+    does not say of itself, by field of Layer. Raises InputError for nothing found, tiles that do not fit together or an
+    unknown kind.
     """
     if kind not in KINDS:
         raise InputError(f"the kind of layer {name} is '{kind}'; choose one of {', '.join(KINDS)}")
     if isinstance(value, xr.Dataset):
         value = _only_variable(name, value)
     if isinstance(value, xr.DataArray):
-        return Layer(name, kind, _write_array(name, value, workdir), **own)
+        path = _write_array(name, value, Path(workdir), own)
+        return Layer(name, kind, path, **{k: v for k, v in own.items() if k != "band"})
     paths = _paths(name, value)
-    path = paths[0] if len(paths) == 1 else _join(name, paths, workdir, own)
-    return Layer(name, kind, path, **own)
+    if len(paths) == 1:
+        return Layer(name, kind, paths[0], **own)
+    return _join(Layer(name, kind, "", **own), paths, Path(workdir))
 
 
 def _only_variable(name: str, dataset: xr.Dataset) -> xr.DataArray:
@@ -102,18 +127,45 @@ def _only_variable(name: str, dataset: xr.Dataset) -> xr.DataArray:
     return dataset[spatial[0]]
 
 
-def _write_array(name: str, array: xr.DataArray, workdir: Path) -> str:
-    """An xarray object as a file, window by window, for everything behind this point reads files."""
-    squeezed = array.squeeze(drop=True)
-    if squeezed.ndim != 2:
+def _write_array(name: str, array: xr.DataArray, workdir: Path, own: dict[str, Any]) -> str:
+    """An xarray object as a file, for everything behind this point reads files; a chunk at a time."""
+    flat = array.squeeze(drop=True)
+    if flat.ndim == 3 and own.get("band"):
+        flat = flat.isel({flat.dims[0]: own["band"] - 1}, drop=True)
+    if flat.ndim != 2:
         raise InputError(
             f"{name}: the array has dims {', '.join(map(str, array.dims))}; pass one with two spatial dims"
         )
-    if squeezed.rio.crs is None:
+    flat = flat.rename({d: _DIMS[str(d).lower()] for d in flat.dims if str(d).lower() in _DIMS and d not in ("x", "y")})
+    if set(flat.dims) != {"x", "y"}:
+        raise InputError(f"{name}: the array has dims {', '.join(map(str, flat.dims))}; call the spatial ones x and y")
+    flat = flat.transpose("y", "x")
+    crs = own.get("crs") or flat.rio.crs
+    if crs is None:
         raise InputError(f'{name}: the array has no CRS; set one with array.rio.write_crs("EPSG:4326")')
+    stored = {"bool": "uint8", "float16": "float32"}.get(str(flat.dtype), str(flat.dtype))
     path = workdir / f"{name}.tif"
-    squeezed.rio.to_raster(path, tiled=True, windowed=True)
+    with rasterio.Env(**GDAL_ENV), rasterio.open(
+        path, "w", driver="GTiff", height=flat.sizes["y"], width=flat.sizes["x"], count=1, dtype=stored, crs=crs,
+        transform=flat.rio.transform(recalc=True), nodata=_fitting(flat.rio.nodata, stored), tiled=True, blockxsize=512,
+        blockysize=512, BIGTIFF="IF_SAFER",
+    ) as out:  # fmt: skip
+        for row, height in _spans(flat, "y"):
+            for col, width in _spans(flat, "x"):
+                part = flat.isel(y=slice(row, row + height), x=slice(col, col + width)).values
+                out.write(part.astype(stored, copy=False), 1, window=Window(col, row, width, height))
     return str(path)
+
+
+def _spans(array: xr.DataArray, dim: str) -> Iterator[tuple[int, int]]:
+    """Starts and lengths of the array's own chunks, or of 2048 pixels where it has none."""
+    chunks = array.chunksizes.get(dim)
+    size = array.sizes[dim]
+    lengths = chunks if chunks else [min(2048, size - at) for at in range(0, size, 2048)]
+    at = 0
+    for length in lengths:
+        yield at, length
+        at += length
 
 
 def _paths(name: str, value: Any) -> list[str]:
@@ -123,22 +175,16 @@ def _paths(name: str, value: Any) -> list[str]:
             raise InputError(f"{name}: an empty list of rasters was given; name at least one")
         return found
     text = os.fspath(value)
-    if text.startswith(("http://", "https://")):
-        return [f"/vsicurl/{text}"]
-    if text.startswith("s3://"):
-        return [f"/vsis3/{text[5:]}"]
-    if text.startswith("/vsi") or re.match(r"^[A-Za-z0-9_]{3,}:", text):
-        return [text]
+    for scheme, prefix in _URLS.items():
+        if text.startswith(scheme):
+            return [prefix + text.removeprefix(scheme)]
     path = Path(text)
     if path.is_dir():
-        found = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in (".tif", ".tiff", ".img", ".vrt"))
-        if not found:
-            raise InputError(f"{text}: this folder holds no .tif, .img or .vrt file; name the {name} raster")
-        return found
-    if path.exists():
+        return sorted(str(p) for p in path.iterdir() if p.suffix.lower() in _RASTERS) or [text]
+    if path.exists() or text.startswith("/vsi") or re.match(r"^[A-Za-z0-9_]{2,}:", text):
         return [text]
     if any(ch in text for ch in "*?["):
-        found = sorted(glob.glob(text))
+        found = sorted(glob.glob(text, recursive=True))
         if not found:
             raise InputError(f"{text}: no file matches this pattern; check the path of the {name} layer")
         return found
@@ -148,81 +194,57 @@ def _paths(name: str, value: Any) -> list[str]:
 # ------------------------------------------------------------------------------------------ tiles
 
 
-def _join(name: str, paths: Sequence[str], workdir: Path, own: dict[str, Any]) -> str:
-    """A VRT over tiles that lie on one lattice."""
-    tiles = [inspect(Layer(name, "density", p, band=own.get("band"), crs=own.get("crs"))) for p in paths]
+def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
+    """One layer over tiles that agree and lie on one lattice."""
+    tiles = [_described(replace(layer, path=p)) for p in paths]
     first = tiles[0]
-    a, _, x0, _, e, y0 = first.transform
+    crs = pyproj.CRS.from_wkt(first.crs_wkt)
+    a, _, _, _, e, _ = first.transform
+    if a < 0 or e > 0:
+        raise InputError(
+            f"{first.path}: this tile's rows or columns run the wrong way; warp the tiles north-up first (gdalwarp)"
+        )
     for tile in tiles[1:]:
-        if not pyproj.CRS.from_wkt(tile.crs_wkt).equals(pyproj.CRS.from_wkt(first.crs_wkt)):
-            _unfit(
-                name,
-                first,
-                tile,
-                "CRS",
-                pyproj.CRS.from_wkt(first.crs_wkt).name,
-                pyproj.CRS.from_wkt(tile.crs_wkt).name,
+        _must_fit(layer.name, first, tile, crs)
+    west, north = min(t.transform[2] for t in tiles), max(t.transform[5] for t in tiles)
+    placed = [
+        Tile(t.layer.path, t.band, round((t.transform[2] - west) / a), round((t.transform[5] - north) / e), t.width, t.height, t.has_mask)
+        for t in tiles
+    ]  # fmt: skip
+    out = workdir / f"{layer.name}.vrt"
+    transform = (a, 0.0, west, 0.0, e, north)
+    text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
+    out.write_text(text, encoding="utf-8")
+    return replace(layer, path=str(out), band=None, files=tuple(paths))
+
+
+def _must_fit(name: str, first: Source, tile: Source, crs: pyproj.CRS) -> None:
+    """Refuse a tile that differs from the first, naming both files and what differs."""
+    own = pyproj.CRS.from_wkt(tile.crs_wkt)
+    (a, _, x0, _, e, y0), (ta, _, tx, _, te, ty) = first.transform, tile.transform
+    for what, one, other, same in (
+        ("CRS", crs.name, own.name, tile.crs_wkt == first.crs_wkt or own.equals(crs, ignore_axis_order=True)),
+        ("data type", first.dtype, tile.dtype, tile.dtype == first.dtype),
+        ("nodata value", first.nodata, tile.nodata, _same(tile.nodata, first.nodata)),
+        ("scale", first.scale, tile.scale, tile.scale == first.scale),
+        ("offset", first.offset, tile.offset, tile.offset == first.offset),
+        ("pixel size", f"{a:.12g} x {-e:.12g}", f"{ta:.12g} x {-te:.12g}",
+         abs(ta - a) * tile.width < _SAME * a and abs(te - e) * tile.height < _SAME * -e),
+    ):  # fmt: skip
+        if not same:
+            raise InputError(
+                f"{tile.path}: this {name} tile has the {what} {other}, but {first.path} has {one}; tiles of one layer must agree"
             )
-        for what in ("dtype", "scale", "offset"):
-            if getattr(tile, what) != getattr(first, what):
-                _unfit(name, first, tile, what, getattr(first, what), getattr(tile, what))
-        if not _same(tile.nodata, first.nodata) and own.get("nodata") is None:
-            _unfit(name, first, tile, "nodata value", first.nodata, tile.nodata)
-        ta, _, tx, _, te, ty = tile.transform
-        if not (math.isclose(ta, a, rel_tol=1e-6) and math.isclose(te, e, rel_tol=1e-6)):
-            _unfit(name, first, tile, "pixel size", (a, -e), (ta, -te))
-        for shift in ((tx - x0) / a, (ty - y0) / e):
-            if abs(shift - round(shift)) > 0.01:
-                raise InputError(
-                    f"{tile.path}: this tile lies {shift % 1:.2f} of a pixel off the lattice of {first.path}; warp it onto one grid first"
-                )
-    out = workdir / f"{name}.vrt"
-    out.write_text(_vrt(tiles), encoding="utf-8")
-    return str(out)
-
-
-def _unfit(name: str, first: Source, tile: Source, what: str, one: Any, other: Any) -> None:
-    raise InputError(
-        f"{tile.path}: this {name} tile has the {what} {other}, but {first.path} has {one}; tiles of one layer must agree"
-    )
+    for shift in ((tx - x0) / a, (ty - y0) / e):
+        if abs(shift - round(shift)) > _SAME:
+            raise InputError(
+                f"{tile.path}: this {name} tile lies {shift % 1:.2f} of a pixel off the lattice of {first.path}; warp both onto "
+                f"one grid first"
+            )
 
 
 def _same(one: float | None, other: float | None) -> bool:
     return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
-
-
-_VRT_TYPES: Final = {
-    "uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32",
-    "float32": "Float32", "float64": "Float64", "uint64": "UInt64", "int64": "Int64",
-}  # fmt: skip
-
-
-def _vrt(tiles: Sequence[Source]) -> str:
-    """VRT text: later tiles win where tiles overlap, as GDAL does."""
-    first = tiles[0]
-    a, _, _, _, e, _ = first.transform
-    west = min(t.transform[2] for t in tiles)
-    north = max(t.transform[5] for t in tiles)
-    cols = [round((t.transform[2] - west) / a) for t in tiles]
-    rows = [round((t.transform[5] - north) / e) for t in tiles]
-    width = max(c + t.width for c, t in zip(cols, tiles, strict=True))
-    height = max(r + t.height for r, t in zip(rows, tiles, strict=True))
-    kind = "ComplexSource" if first.nodata is not None else "SimpleSource"
-    nodata = f"<NODATA>{first.nodata!r}</NODATA>" if first.nodata is not None else ""
-    body = "".join(
-        f'<{kind}><SourceFilename relativeToVRT="0">{escape(os.path.abspath(t.path) if not t.path.startswith("/vsi") else t.path)}'
-        f"</SourceFilename><SourceBand>{t.band}</SourceBand>"
-        f'<SrcRect xOff="0" yOff="0" xSize="{t.width}" ySize="{t.height}"/>'
-        f'<DstRect xOff="{c}" yOff="{r}" xSize="{t.width}" ySize="{t.height}"/>{nodata}</{kind}>'
-        for t, c, r in zip(tiles, cols, rows, strict=True)
-    )
-    fill = f"<NoDataValue>{first.nodata!r}</NoDataValue>" if first.nodata is not None else ""
-    scaling = f"<Scale>{first.scale!r}</Scale><Offset>{first.offset!r}</Offset>"
-    return (
-        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(first.crs_wkt)}</SRS>'
-        f"<GeoTransform>{west!r}, {a!r}, 0.0, {north!r}, 0.0, {e!r}</GeoTransform>"
-        f'<VRTRasterBand dataType={quoteattr(_VRT_TYPES[first.dtype])} band="1">{fill}{scaling}{body}</VRTRasterBand></VRTDataset>'
-    )
 
 
 # ------------------------------------------------------------------------------------------ what a file says
@@ -231,10 +253,15 @@ def _vrt(tiles: Sequence[Source]) -> str:
 def open_raster(path: str) -> rasterio.DatasetReader:
     """A handle of one's own. Raises InputError when the file is missing, no raster or damaged."""
     try:
-        return rasterio.open(path, sharing=False)
+        with warnings.catch_warnings():  # that a raster lies nowhere is said by inspect
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            return rasterio.open(path, sharing=False)
     except RasterioIOError as error:
-        if not path.startswith("/vsi") and ":" not in path and not Path(path).exists():
+        local = not path.startswith(("/vsi", "<")) and not re.match(r"^[A-Za-z0-9_]{2,}:", path)
+        if local and not Path(path).exists():
             raise InputError(f"{path}: there is no such file; check the path") from None
+        if local and Path(path).is_dir():
+            raise InputError(f"{path}: this folder holds no {', '.join(_RASTERS)} file; name the raster") from None
         raise InputError(
             f"{path}: not a raster that GDAL can read ({str(error).splitlines()[0]}); check the file"
         ) from None
@@ -242,69 +269,111 @@ def open_raster(path: str) -> rasterio.DatasetReader:
 
 def inspect(layer: Layer) -> Source:
     """Open a layer's file, check it and note what it says. Raises InputError naming what is wrong and the mend."""
+    found = _described(layer)
+    marks = [fingerprint(p) for p in layer.files or (layer.path,)]
+    mark = marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
+    return replace(found, fingerprint=mark)
+
+
+def _described(layer: Layer) -> Source:
+    """All of :func:`inspect` but the fingerprint."""
+    shown = layer.path if not layer.files else f"{layer.files[0]} and {len(layer.files) - 1} more"
     with rasterio.Env(**GDAL_ENV), open_raster(layer.path) as d:
-        if d.count == 0:
-            subs = d.subdatasets
-            hint = f"; name one of its variables: {', '.join(subs[:6])}" if subs else "; check the file"
-            raise InputError(f"{layer.path}: this file has no raster band of its own{hint}")
-        band, notes = _band(layer, d)
+        band, notes = _band(layer, shown, d)
         dtype = str(d.dtypes[band - 1])
         if dtype.startswith("complex"):
-            raise InputError(f"{layer.path}: the {layer.name} layer holds complex numbers; give a real-valued band")
-        crs = _crs(layer, d)
+            raise InputError(f"{shown}: the {layer.name} layer holds complex numbers; give a real-valued band")
+        crs = _crs(layer, shown, d, notes)
         t = d.transform
-        if d.width == 0 or d.height == 0:
-            raise InputError(f"{layer.path}: this raster has no pixels; check the file")
-        if t.b or t.d:
-            raise InputError(f"{layer.path}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
-        if t.is_identity:
+        _check_place(shown, d)
+        asked = d.nodatavals[band - 1] if layer.nodata is None else layer.nodata
+        nodata = _fitting(asked, dtype)
+        if asked is not None and nodata is None and layer.nodata is not None:
             raise InputError(
-                f"{layer.path}: this raster says nothing of where it lies (no geotransform); georeference it first"
+                f"{shown}: --layer {layer.name}.nodata={asked:g} cannot occur in a raster of {dtype}; give a value that does"
             )
-        nodata = d.nodatavals[band - 1] if layer.nodata is None else layer.nodata
         flags = d.mask_flag_enums[band - 1]
-        masked = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
-        scale = d.scales[band - 1] if layer.scale is None else layer.scale
-        offset = d.offsets[band - 1] if layer.offset is None else layer.offset
         return Source(
-            layer=layer, path=layer.path, band=band, crs_wkt=crs.to_wkt(), transform=(t.a, t.b, t.c, t.d, t.e, t.f),
-            width=d.width, height=d.height, dtype=dtype, nodata=nodata, has_mask=masked, scale=float(scale),
-            offset=float(offset), unit=layer.unit or d.units[band - 1] or "", block_shape=d.block_shapes[band - 1],
-            fingerprint=fingerprint(layer.path), notes=notes,
+            layer=layer, path=shown, band=band, crs_wkt=crs.to_wkt(), transform=(t.a, t.b, t.c, t.d, t.e, t.f),
+            width=d.width, height=d.height, dtype=dtype, nodata=nodata,
+            has_mask=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
+            scale=float(d.scales[band - 1] if layer.scale is None else layer.scale),
+            offset=float(d.offsets[band - 1] if layer.offset is None else layer.offset),
+            unit=layer.unit or d.units[band - 1] or "", description=d.descriptions[band - 1] or "",
+            block_shape=d.block_shapes[band - 1], n_bands=d.count, fingerprint="", notes=tuple(notes),
         )  # fmt: skip
 
 
-def _band(layer: Layer, d: rasterio.DatasetReader) -> tuple[int, tuple[str, ...]]:
+def _band(layer: Layer, shown: str, d: rasterio.DatasetReader) -> tuple[int, list[str]]:
+    if d.count == 0:
+        subs = [str(s) for s in d.subdatasets]
+        hint = f"; name one of its variables: {', '.join(subs[:8])}" if subs else "; check the file"
+        raise InputError(f"{shown}: this file has no raster band of its own{hint}")
     if layer.band is not None:
         if not 1 <= layer.band <= d.count:
-            raise InputError(f"{layer.path}: band {layer.band} was asked for, but it has {d.count}")
-        return layer.band, ()
-    if d.count > 1 and not (d.count == 2 and d.colorinterp[1] == ColorInterp.alpha):
-        return 1, (
-            f"{layer.name}: {layer.path} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)",
+            raise InputError(f"{shown}: band {layer.band} was asked for, but it has {d.count}; choose another")
+        return layer.band, []
+    if sum(kind != ColorInterp.alpha for kind in d.colorinterp) > 1:
+        return 1, [
+            f"{layer.name}: {shown} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)"
+        ]
+    return 1, []
+
+
+def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
+    t = d.transform
+    if d.gcps[0] or t.is_identity:
+        raise InputError(
+            f"{shown}: this raster has no geotransform, only {'ground control points' if d.gcps[0] else 'pixels'}; georeference "
+            f"it first (gdalwarp)"
         )
-    return 1, ()
+    if t.b or t.d:
+        raise InputError(f"{shown}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
 
 
-def _crs(layer: Layer, d: rasterio.DatasetReader) -> pyproj.CRS:
+def _fitting(nodata: float | None, dtype: str) -> float | None:
+    """A nodata value, None where the data type cannot hold it."""
+    if nodata is None or dtype.startswith("float"):
+        return None if nodata is None else float(nodata)
+    info = np.iinfo(dtype)
+    fits = math.isfinite(nodata) and float(nodata).is_integer() and info.min <= nodata <= info.max
+    return float(nodata) if fits else None
+
+
+def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> pyproj.CRS:
     if layer.crs:
         try:
             return pyproj.CRS.from_user_input(layer.crs)
-        except pyproj.exceptions.CRSError as error:
-            raise InputError(
-                f"--layer {layer.name}.crs={layer.crs} is no CRS ({error}); give one like EPSG:4326"
-            ) from None
+        except pyproj.exceptions.CRSError:
+            raise InputError(f"--layer {layer.name}.crs={layer.crs} is no known CRS; give one like EPSG:4326") from None
     if d.crs is None:
         raise InputError(
-            f"{layer.path}: the {layer.name} raster has no CRS, so it cannot be placed; say which it is, e.g. "
-            f"--layer {layer.name}.crs=EPSG:4326"
+            f"{shown}: the {layer.name} raster has no CRS, so it cannot be placed; say which it is: --layer "
+            f'{layer.name}.crs=EPSG:4326, or crs = "EPSG:4326" under [layers.{layer.name}] in the assessment file'
         )
     try:
-        return pyproj.CRS.from_wkt(d.crs.to_wkt())
+        crs = pyproj.CRS.from_wkt(d.crs.to_wkt())
     except (pyproj.exceptions.CRSError, CRSError) as error:
         raise InputError(
-            f"{layer.path}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
+            f"{shown}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
         ) from None
+    if _is_misnamed(crs):
+        notes.append(
+            f"{layer.name}: the CRS of {shown} names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}; the "
+            f"ellipsoid is believed and no datum shift applied (set the true CRS with --layer {layer.name}.crs=…)"
+        )
+    return crs
+
+
+def _is_misnamed(crs: pyproj.CRS) -> bool:
+    """Whether the datum's name belongs to another ellipsoid."""
+    if crs.datum is None or crs.ellipsoid is None:
+        return False
+    try:
+        known = Datum.from_name(crs.datum.name).ellipsoid
+    except pyproj.exceptions.CRSError:
+        return False
+    return known is not None and abs(known.semi_major_metre - crs.ellipsoid.semi_major_metre) > 1
 
 
 def fingerprint(path: str) -> str:
@@ -331,20 +400,50 @@ def grid_of(source: Source) -> Grid:
     return Grid(source.crs_wkt, (a, 0.0, x0, 0.0, e, y0), source.width, source.height)
 
 
+# ------------------------------------------------------------------------------------------ a quick look
+
+
 def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Every n-th value of a source and whether it is valid, scaled: a quick look at the whole (rows, columns ≤ ``most``)."""
-    shape = (min(most, source.height), min(most, source.width))
+    """A quick look at values and whether they are valid, scaled; at most about ``most``² of them, spread over the whole.
+
+    Small rasters are thinned out evenly. Of large ones evenly spaced spots are read in full, for thinning would decode
+    every block, and overviews of classes may hold averages; unless there is nothing at the spots.
+    """
     try:
-        with rasterio.Env(**GDAL_ENV), open_raster(source.path) as d:
-            values = d.read(source.band, out_shape=shape, resampling=Resampling.nearest)
-            mask = d.read_masks(source.band, out_shape=shape) > 0 if source.has_mask else np.ones(shape, bool)
+        with rasterio.Env(**GDAL_ENV), open_raster(source.layer.path) as d:
+            if source.width * source.height > _WHOLE:
+                values, valid = _looked(source, d, _spots(source, most))
+                if valid.any():
+                    return values, valid
+            shape = (min(most, source.height), min(most, source.width))
+            return _looked(source, d, [{"out_shape": shape, "resampling": Resampling.nearest}])
     except RasterioError as error:
         raise InputError(
             f"{source.path}: cannot be read to its end ({str(error).splitlines()[0]}); the file is damaged"
         ) from None
-    valid = mask & np.isfinite(values) if values.dtype.kind == "f" else mask
+
+
+def _spots(source: Source, most: int) -> list[dict[str, Any]]:
+    size = max(1, most // _SPOTS)
+    rows = [(2 * i + 1) * source.height // (2 * _SPOTS) for i in range(_SPOTS)]
+    cols = [(2 * i + 1) * source.width // (2 * _SPOTS) for i in range(_SPOTS)]
+    return [
+        {"window": Window(min(c, source.width - 1), min(r, source.height - 1), min(size, source.width - c), min(size, source.height - r))}
+        for r in rows for c in cols
+    ]  # fmt: skip
+
+
+def _looked(
+    source: Source, d: rasterio.DatasetReader, parts: list[dict[str, Any]]
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    read = [d.read(source.band, **part) for part in parts]
+    masks = [d.read_masks(source.band, **part) > 0 if source.has_mask else np.ones(v.shape, bool) for part, v in zip(parts, read, strict=True)]  # fmt: skip
+    values = read[0] if len(read) == 1 else np.concatenate([v.ravel() for v in read])[None]
+    valid = masks[0] if len(masks) == 1 else np.concatenate([m.ravel() for m in masks])[None]
+    if values.dtype.kind == "f":
+        valid = valid & np.isfinite(values)
     if source.nodata is not None and not math.isnan(source.nodata):
-        valid = valid & (values != source.nodata)
+        valid = valid & (values != np.asarray(source.nodata).astype(values.dtype))
     if source.layer.kind != "class" and (source.scale != 1 or source.offset != 0):
         return values * source.scale + source.offset, valid
     return values, valid

@@ -28,9 +28,11 @@ OUTSIDE_REGIONS: Final = "outside_regions"
 
 ALL: Final = "all"
 NOT_LAND: Final = ("nodata", "unknown")
+OVERLAYS: Final = ("karst", "permafrost")
+"""What crosses ecosystems: an account says how much of it lies there."""
 
 KEY_COLUMNS: Final = (
-    "region_id", "ecosystem", "forest_type", "cover", "tree", "climate", "ecozone", "soil", "karst", "present", "piece",
+    "region_id", "ecosystem", "forest_type", "cover", "tree", "climate", "ecozone", "soil", "karst", "permafrost", "present", "piece",
 )  # fmt: skip
 TIDY_COLUMNS: Final = (
     "region_id", "region_name", "ecosystem", "forest_type", "quantity", "unit", "value", "se", "low", "high",
@@ -165,7 +167,7 @@ def _labels(region_id: str, code: int, piece: int, science: Science) -> tuple[An
     name = "/".join(part for part in (cover.ecosystem, cover.forest_type, cover.subclass, cover.code) if part)
     return (
         region_id, ecosystem, forest_type, name, labels.get("tree", COUNTED), stratum.climate, stratum.ecozone, stratum.soil,
-        stratum.karst, "+".join(t for t in science.coding.terms if t in stratum.present), piece,
+        stratum.karst, labels.get("permafrost") == "permafrost", "+".join(t for t in science.coding.terms if t in stratum.present), piece,
     )  # fmt: skip
 
 
@@ -182,10 +184,11 @@ def _amounts(part: pd.DataFrame) -> dict[str, float]:
     living = part["carbon_agb"].notna()
     if living.any() or part["ecosystem"].isin(["forest", "trees_outside_forest"]).any():
         amounts["area_without_biomass"] = float(part.loc[~living & ~part["ecosystem"].isin(NOT_LAND), "area_ha"].sum())
-    karst = part[part["karst"].astype(bool)]
-    if len(karst):
-        amounts["area_on_karst"] = float(karst["area_ha"].sum())
-        amounts["carbon_total_on_karst"] = float(np.nansum(karst[list(POOL_KEYS)].to_numpy()))
+    for overlay in OVERLAYS:  # "of which": already counted above, never to be added
+        under = part[part[overlay].astype(bool)]
+        if len(under):
+            amounts[f"area_on_{overlay}"] = float(under["area_ha"].sum())
+            amounts[f"carbon_total_on_{overlay}"] = float(np.nansum(under[list(POOL_KEYS)].to_numpy()))
     return amounts
 
 

@@ -31,7 +31,9 @@ def test_four_pixels_by_hand(tmp_path):
     # Equal-area grid, 100 m pixels: 1 ha each. Two broadleaf forest pixels of 80 and 60 Mg/ha, one grass, one water.
     # R of subtropical humid broadleaf forest in Asia up to 125 Mg/ha is 0.230; B = 0.9788 V + 5.3764 (Fang 2007).
     lc = write_raster(tmp_path / "lc.tif", np.array([[2, 2], [6, 13]], np.uint8), crs="EPSG:6933", origin=(10e6, 2.6e6))
-    agb = write_raster(tmp_path / "agb.tif", np.array([[80, 60], [3, 0]], np.float32), crs="EPSG:6933", origin=(10e6, 2.6e6))
+    agb = write_raster(
+        tmp_path / "agb.tif", np.array([[80, 60], [3, 0]], np.float32), crs="EPSG:6933", origin=(10e6, 2.6e6)
+    )
     done = run.assess(study(tmp_path, landcover=str(lc), agb=str(agb), legend="sample"))
     account = done.account
     assert account.value("area", ecosystem="forest") == pytest.approx(2.0)
@@ -130,9 +132,8 @@ def test_outputs_are_there_and_whole(whole, scene):
     assert list(tidy.columns) == design
     assert list(pd.read_parquet(out / "accounts.parquet").columns) == design
     card = pd.read_csv(out / "scorecard.csv")
-    assert list(card.columns)[:12] == (
-        ["region_id", "region_name", "target", "year", "target_value", "unit", "value", "se", "gap", "status", "probability", "article"]
-    )
+    first = ["region_id", "region_name", "target", "year", "target_value", "unit"]
+    assert list(card.columns)[:12] == [*first, "value", "se", "gap", "status", "probability", "article"]
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["inputs"]["agb"]["path"] == scene["agb"]
     assert all(c["closed"] for c in manifest["closure"])
@@ -141,7 +142,9 @@ def test_outputs_are_there_and_whole(whole, scene):
 
 def test_closure_no_area_is_lost(whole):
     account = whole.account
-    assert account.value("area") == pytest.approx(1300 * 1300, rel=2e-3)  # ha; UTM areas differ a little from 1 ha a pixel
+    assert account.value("area") == pytest.approx(
+        1300 * 1300, rel=2e-3
+    )  # ha; UTM areas differ a little from 1 ha a pixel
     parts = account.tidy[(account.tidy["region_id"] == "total") & (account.tidy["forest_type"] == "all")]
     parts = parts[(parts["quantity"] == "area") & (parts["ecosystem"] != "all")]
     assert parts["value"].sum() == pytest.approx(account.value("area"), rel=1e-12)
@@ -156,7 +159,9 @@ def test_an_account_loads_back_and_adds_up(whole, scene, tmp_path):
     frame = gpd.read_file(scene["regions"])
     for n in range(2):
         frame.iloc[[n]].to_file(tmp_path / f"half{n}.gpkg")
-        one = run.assess(study(tmp_path, out=f"half{n}", **{**scene, "regions": str(tmp_path / f"half{n}.gpkg")}, maps="none"))
+        one = run.assess(
+            study(tmp_path, out=f"half{n}", **{**scene, "regions": str(tmp_path / f"half{n}.gpkg")}, maps="none")
+        )
         halves.append(tables.read_account(one.out))
     both = halves[0] + halves[1]
     inside = both.tidy[both.tidy["region_id"] != "outside_regions"].reset_index(drop=True)
@@ -179,7 +184,7 @@ def test_unknown_codes_are_counted_and_named(tmp_path):
 
 def test_invest_pools_give_invest_numbers(tmp_path):
     # InVEST's own test: 10 x 10 pixels of 1 m, pools 15 + 10 + 60 + 1 = 86 Mg/ha, total 0.86 Mg
-    lc = write_raster(tmp_path / "lc.tif", np.ones((10, 10), np.int32), crs="EPSG:6933", pixel=1.0, origin=(10e6, 2.6e6), nodata=-1)
+    lc = write_raster(tmp_path / "lc.tif", np.ones((10, 10), np.int32), crs="EPSG:6933", pixel=1.0, nodata=-1)
     pools = tmp_path / "pools.csv"
     pools.write_text("lucode,LULC_name,C_above,C_below,C_soil,C_dead\n1,forest,15,10,60,1\n2,crop,5,3,20,0\n")
     done = run.assess(study(tmp_path, landcover=str(lc), legend=None, parameters=f"invest:{pools}"))
@@ -198,7 +203,9 @@ def test_invest_pools_name_a_missing_code(tmp_path):
 
 
 def test_a_volume_map_is_never_sent_through_biomass(tmp_path):
-    lc = write_raster(tmp_path / "lc.tif", np.full((4, 4), 10, np.uint8), crs="EPSG:6933", origin=(10e6, 2.6e6), nodata=0)
+    lc = write_raster(
+        tmp_path / "lc.tif", np.full((4, 4), 10, np.uint8), crs="EPSG:6933", origin=(10e6, 2.6e6), nodata=0
+    )
     volume = write_raster(tmp_path / "v.tif", np.full((4, 4), 123.0, np.float32), crs="EPSG:6933", origin=(10e6, 2.6e6))
     done = run.assess(study(tmp_path, landcover=str(lc), volume=str(volume)))
     assert done.account.value("stock_volume", ecosystem="forest") == pytest.approx(16 * 123.0)
@@ -254,7 +261,8 @@ def test_explain_follows_one_pixel(scene, whole):
 def test_the_assessment_file_and_the_options_mean_the_same(scene, whole, tmp_path):
     text = "\n".join(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in scene.items())
     (tmp_path / "a.toml").write_text(
-        text + '\nlegend = "worldcover"\nclimate = "warm_temperate_moist"\nparameters = "china"\nout = "result"\nquiet = true\n',
+        text
+        + '\nlegend = "worldcover"\nclimate = "warm_temperate_moist"\nparameters = "china"\nout = "result"\nquiet = true\n',
         encoding="utf-8",
     )
     done = run.assess(from_toml(tmp_path / "a.toml"))
@@ -280,6 +288,16 @@ def test_karst_is_a_flux_that_changes_nothing_else(tmp_path):
     assert with_.account.value("carbon_total_on_karst") < with_.account.value("carbon_total")
     with rasterio.open(with_.maps["sink_weathering"]) as d:
         assert np.nanmax(d.read(1, masked=True)) * d.scales[0] == pytest.approx(0.1388, abs=1e-4)
+
+
+def test_carbon_on_permafrost_is_told_and_never_added(tmp_path):
+    given = small(tmp_path, size=64)
+    frozen = write_raster(tmp_path / "p.tif", (np.arange(64 * 64).reshape(64, 64) < 1024).astype(np.uint8))
+    plain = run.assess(study(tmp_path, out="plain", **given, maps="none")).account
+    told = run.assess(study(tmp_path, out="told", **given, permafrost=str(frozen), maps="none")).account
+    assert told.value("carbon_total") == pytest.approx(plain.value("carbon_total"), rel=1e-12)
+    assert told.value("area_on_permafrost") == pytest.approx(told.value("area") / 4, rel=1e-3)
+    assert 0 < told.value("carbon_total_on_permafrost") < told.value("carbon_total")
 
 
 def test_float_maps_on_request(tmp_path):

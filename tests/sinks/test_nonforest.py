@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from sinks import ecosystems
 from sinks.climate import ZONES
-from sinks.ecosystems import coast, cropland
+from sinks.ecosystems import coast, cropland, plugs
 from sinks.ecosystems.forest import TREES_OUTSIDE
 from sinks.errors import InputError
 from sinks.parameters import SET_NAMES, parameter_set, table, table_text, with_overrides
@@ -216,12 +217,22 @@ def test_other_land_has_the_soil_of_a_layer_or_nothing(name: str) -> None:
             assert pools(ecosystem, name, depth, soc=33.0) == {}
 
 
-def test_shrubs_without_a_biomass_value_are_estimated_only_where_a_set_has_a_density() -> None:
+def test_shrubs_without_a_biomass_value_are_not_estimated() -> None:
     for layers in ({}, {"volume": 30.0}):
         biomass = "volume" if layers else "agb"
         assert set(pools("shrubland", "ipcc", 30, biomass=biomass, **layers)) == {"carbon_soil"}
-        found = pools("shrubland", "china", 100, biomass=biomass, **layers)
-        assert found["carbon_agb"] + found["carbon_bgb"] == pytest.approx(0.71e3 / 74.3, abs=1e-3)
+        assert pools("shrubland", "china", 100, biomass=biomass, **layers) == {}
+
+
+def test_unverified_densities_are_used_only_when_allowed() -> None:
+    # Tang et al. 2018: 0.71 Pg C on 74.3 Mha of shrubland; the components are not confirmed, so no set uses them by itself
+    china = parameter_set("china")
+    allowed = replace(china, settings={**china.settings, "use_unverified": True})
+    stratum = Stratum(Cover("shrubland"), climate="warm_temperate_moist")
+    plug = plugs()["shrubland"]
+    assert not plug.coefficients(stratum, china, Options()).values
+    found = plug.equations({}, plug.coefficients(stratum, allowed, Options()))
+    assert found["carbon_agb"] + found["carbon_bgb"] == pytest.approx(0.71e3 / 74.3, abs=1e-3)
 
 
 def test_no_ecosystem_but_forest_has_growing_stock() -> None:

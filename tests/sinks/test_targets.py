@@ -18,7 +18,7 @@ def account(stock, regions=("110000", "120000")):
     lines[:, KEYS.index("stock_volume")] = [0.0, 1.0]
     keys = pd.DataFrame({
         "region_id": regions, "ecosystem": "forest", "forest_type": "mixed", "cover": "forest/mixed", "tree": "counted",
-        "climate": "", "ecozone": "", "soil": "", "karst": False, "present": "agb", "piece": 0,
+        "climate": "", "ecozone": "", "soil": "", "karst": False, "permafrost": False, "present": "agb", "piece": 0,
     })  # fmt: skip
     digits = exactsum.from_floats(np.array([[1e4, s * 1e4, 0.0] for s in stock]))
     infos = tuple(RegionInfo(r, r) for r in regions)
