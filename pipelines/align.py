@@ -1,8 +1,8 @@
-"""One block of one source on the grid: warped or shifted, nodata masked, scaled.
+"""One block of one source on the grid: read at an offset or warped, nodata masked, scaled.
 
 The kind of a layer decides. A class takes the nearest pixel, or the commonest where the source is finer. A density is the
-area-weighted mean. An amount per pixel becomes a density per source pixel area, is averaged, and becomes an amount per grid
-pixel again, so that mass is kept. Every way gives the same values for any partition into blocks.
+area-weighted mean. An amount per pixel becomes a density by the source's pixel area, is averaged, and becomes an amount per
+grid pixel again, so that mass is kept. Every way gives the same bits for any partition into blocks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pyproj
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # what GDAL's warper raises through rasterio unwrapped
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
@@ -25,23 +26,27 @@ from rasterio.windows import Window
 
 from pipelines.errors import InputError, RunError
 from pipelines.grid import Block, Grid
-from pipelines.sources import GDAL_ENV, Source, open_raster
-from sinks.area import areal_scale, cell_area, ellipsoid
+from pipelines.sources import GDAL_ENV, Source, grid_of, open_raster
+from pipelines.vrt import Tile, class_view_type, view
+from sinks.area import areal_scale, cell_area, ellipsoid, is_equal_area, metres_per_unit
 
 FINER: Final = 1.5
 """A source whose pixels are this many times smaller than the grid's is finer than it."""
 _HANDLES: Final = 16
-_SAME: Final = 1e-3
-"""Pixels by which two grids may differ and still be the same."""
+_SAME: Final = 0.01
+"""Pixels by which two lattices may differ anywhere on the grid and still be the same."""
+_WAYS: Final = {"class": ("nearest", "mode"), "density": ("average", "bilinear", "nearest"), "amount": ("average",)}
+_SAID: Final = {"nearest": "nearest pixel", "mode": "commonest class", "average": "area-weighted average"}
+_SAMPLES: Final = 65
 
 
 @dataclass(frozen=True)
 class Alignment:
     """How a source comes to the grid; plain values, so that it travels.
 
-    mode : "window" (same lattice, read at an offset) or "warp"; row, col : the grid's origin in the source's pixels;
-    flip_x, flip_y : the source runs the other way; notes : what is done to it, for people; overlap : share of the grid
-    that the source covers.
+    mode : "same" (the grid's own pixels), "shifted" (the same lattice, read at an offset) or "warp"; row, col : the grid's
+    origin in the source's north-up pixels; turn : degrees by which the source's longitudes are moved (0, 360 or −360);
+    overlap : share of the grid that the source covers; notes : what is done to it, for people.
     """
 
     source: Source
@@ -50,266 +55,319 @@ class Alignment:
     resampling: str
     row: int = 0
     col: int = 0
+    turn: float = 0.0
     overlap: float = 1.0
     notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
+        """The file, for people."""
         return self.source.path
 
 
 @dataclass(frozen=True)
 class Values:
-    """A block of a layer. data (h, w): float32 with NaN where absent, or the class's own integers;
-    valid : for classes, where there is a value, None if nodata shows only by its code."""
+    """A block of a layer. data (h, w): float32 with NaN where absent, or a class's own integers;
+    valid : for classes, where there is a value; None if all pixels have one or absence shows by the nodata code."""
 
     data: NDArray
     valid: NDArray[np.bool_] | None = None
 
 
-def plan(source: Source, grid: Grid) -> Alignment:
-    """Decide how a source comes to the grid. Raises InputError when they do not overlap."""
-    overlap = _overlap(source, grid)
-    name = source.layer.name
-    if overlap <= 0:
-        raise InputError(f"{source.path}: the {name} layer does not overlap the land cover; check its CRS and extent")
-    notes = []
-    if overlap < 0.999:
-        notes.append(f"{name}: covers {overlap:.1%} of the map; the rest has no value")
-    shift = _lattice_shift(source, grid)
-    if shift is not None:
-        row, col = shift
-        if (row, col) != (0, 0):
-            notes.append(f"{name}: on the grid's lattice, read {row} rows and {col} columns off")
-        return Alignment(source, grid, "window", "none", row, col, overlap, tuple(notes))
-    resampling = source.layer.resampling or _resampling(source, grid)
-    if resampling not in Resampling.__members__:
-        raise InputError(f"--layer {name}.resampling={resampling} is unknown; choose nearest, mode or average")
-    source_crs, grid_crs = pyproj.CRS.from_wkt(source.crs_wkt), grid.crs
-    moved = f"from {source_crs.name} to {grid_crs.name}" if not source_crs.equals(grid_crs) else "within its CRS"
-    size = f"{source.transform[0]:g} to {grid.transform[0]:g} units a pixel"
-    how = {"nearest": "nearest pixel", "mode": "commonest class", "average": "area-weighted mean"}.get(
-        resampling, resampling
-    )
-    kept = ", mass kept" if source.layer.kind == "amount" else ""
-    notes.append(f"{name}: warped {moved}, {size}, {how}{kept}")
-    return Alignment(source, grid, "warp", resampling, 0, 0, overlap, tuple(notes))
-
-
-def read(alignment: Alignment, block: Block, halo: int = 0) -> Values:
-    """A block's values, with ``halo`` more pixels on every side (absent beyond the map). Raises RunError when a read fails."""
-    wide = Block(block.index, block.row - halo, block.col - halo, block.height + 2 * halo, block.width + 2 * halo)
-    try:
-        with rasterio.Env(**GDAL_ENV):
-            data, valid = _window(alignment, wide) if alignment.mode == "window" else _warped(alignment, wide)
-    except RasterioError as error:
-        raise RunError(
-            f"{alignment.path}: reading rows {block.row} to {block.row + block.height} failed ({str(error).splitlines()[0]}); "
-            f"the file is damaged or has changed"
-        ) from error
-    if alignment.source.layer.kind == "class":
-        return Values(_integers(alignment, data, valid), valid)
-    return Values(_measured(alignment, wide, data, valid))
-
-
 # ------------------------------------------------------------------------------------------ deciding
 
 
-def _overlap(source: Source, grid: Grid) -> float:
-    """Share of the grid's extent that the source covers, in the grid's CRS."""
+def plan(source: Source, grid: Grid) -> Alignment:
+    """Decide how a source comes to the grid. Raises InputError when they do not overlap or the way asked for is unfit."""
+    name, kind = source.layer.name, source.layer.kind
+    wanted = source.layer.resampling
+    if wanted is not None and wanted not in _WAYS[kind]:
+        raise InputError(
+            f"--layer {name}.resampling={wanted} does not suit a layer of kind {kind}; choose {' or '.join(_WAYS[kind])}"
+        )
+    same_crs = _crs(source).equals(grid.crs, ignore_axis_order=True)
+    overlap, turn = max((_overlap(source, grid, same_crs, t), t) for t in _turns(source, grid, same_crs))
+    if overlap <= 0:
+        raise InputError(f"{source.path}: the {name} layer does not overlap the land cover; check its CRS and extent")
+    notes = []
+    if turn:
+        notes.append(f"{name}: its longitudes are read {turn:+.0f}°")
+    if overlap < 0.9995:
+        notes.append(f"{name}: covers {overlap:.1%} of the map; the rest has no value")
+    shift = _lattice_shift(source, grid, turn) if same_crs and wanted != "average" else None
+    if shift is not None:
+        row, col = shift
+        own = (row, col) == (0, 0) and (source.width, source.height) == (grid.width, grid.height)
+        if not own:
+            notes.append(f"{name}: on the land cover's lattice, {row:+d} rows and {col:+d} columns off; read as it is")
+        return Alignment(source, grid, "same" if own else "shifted", "none", row, col, turn, overlap, tuple(notes))
+    way = wanted or _way(source, grid)
+    kept = ", mass kept" if kind == "amount" else ""
+    notes.append(f"{name}: {_size(source)} → {_size(grid)}, {_SAID.get(way, way)}{kept}")
+    return Alignment(source, grid, "warp", way, 0, 0, turn, overlap, tuple(notes))
+
+
+def _crs(source: Source) -> pyproj.CRS:
+    return pyproj.CRS.from_wkt(source.crs_wkt)
+
+
+def _size(what: Source | Grid) -> str:
+    """CRS and pixel size for people."""
+    crs = pyproj.CRS.from_wkt(what.crs_wkt)
+    code = crs.to_epsg()
+    unit = "°" if crs.is_geographic else f" {crs.axis_info[0].unit_name}"
+    a, _, _, _, e, _ = what.transform
+    size = f"{abs(a):.6g}" if math.isclose(abs(a), abs(e), rel_tol=1e-6) else f"{abs(a):.6g} x {abs(e):.6g}"
+    return f"{f'EPSG:{code}' if code else crs.name} {size}{unit}"
+
+
+def _turns(source: Source, grid: Grid, same_crs: bool) -> tuple[float, ...]:
+    """Whole turns to try: one file counts longitudes from 0 to 360, another from −180 to 180."""
+    return (0.0, -360.0, 360.0) if same_crs and grid.is_geographic else (0.0,)
+
+
+def _extent(source: Source, turn: float) -> tuple[float, float, float, float]:
     a, _, x0, _, e, y0 = source.transform
     xs, ys = sorted((x0, x0 + a * source.width)), sorted((y0, y0 + e * source.height))
-    box = (xs[0], ys[0], xs[1], ys[1])
-    source_crs = pyproj.CRS.from_wkt(source.crs_wkt)
-    if not source_crs.equals(grid.crs):
-        transformer = pyproj.Transformer.from_crs(source_crs, grid.crs, always_xy=True)
-        box = transformer.transform_bounds(*box, densify_pts=21)
-        if not all(map(math.isfinite, box)):
-            return 1.0  # the source reaches where the grid's projection is not defined: let the warp decide
-    west, south, east, north = grid.bounds
-    width = min(east, box[2]) - max(west, box[0])
-    height = min(north, box[3]) - max(south, box[1])
-    return max(0.0, width) * max(0.0, height) / ((east - west) * (north - south))
+    return xs[0] + turn, ys[0], xs[1] + turn, ys[1]
 
 
-def _lattice_shift(source: Source, grid: Grid) -> tuple[int, int] | None:
-    """The grid's origin in source pixels, if both are one lattice; None if the source must be warped."""
-    a, _, x0, _, e, y0 = source.transform
+def _overlap(source: Source, grid: Grid, same_crs: bool, turn: float) -> float:
+    """Share of the grid that the source covers: exact in one CRS, by sampled pixels between two."""
+    west, south, east, north = _extent(source, turn)
+    left, bottom, right, top = grid.bounds
+    if same_crs:
+        width, height = min(east, right) - max(west, left), min(north, top) - max(south, bottom)
+        return max(0.0, width) * max(0.0, height) / ((right - left) * (top - bottom))
+    x, y = np.meshgrid(np.linspace(left, right, _SAMPLES), np.linspace(bottom, top, _SAMPLES))
+    x, y = pyproj.Transformer.from_crs(grid.crs, _crs(source), always_xy=True).transform(x, y)
+    share = float(((x >= west) & (x <= east) & (y >= south) & (y <= north)).mean())
+    if share:
+        return share
+    # A source smaller than the spacing of the samples falls between them.
+    back = pyproj.Transformer.from_crs(_crs(source), grid.crs, always_xy=True)
+    x, y = back.transform(
+        [(west + east) / 2, west, west, east, east], [(south + north) / 2, south, north, south, north]
+    )
+    inside = any(left <= p <= right and bottom <= q <= top for p, q in zip(x, y, strict=True))
+    return 1 / _SAMPLES**2 if inside else 0.0
+
+
+def _lattice_shift(source: Source, grid: Grid, turn: float) -> tuple[int, int] | None:
+    """The grid's origin in north-up source pixels (row, col), if both are one lattice all over the grid."""
+    a, _, x0, _, e, y0 = grid_of(source).transform
     ga, _, gx, _, ge, gy = grid.transform
-    if a < 0 or e > 0 or not pyproj.CRS.from_wkt(source.crs_wkt).equals(grid.crs):
-        return None
-    if abs(a - ga) * grid.width > _SAME * ga or abs(e - ge) * grid.height > _SAME * -ge:
-        return None
-    col, row = (gx - x0) / a, (gy - y0) / e
-    if abs(col - round(col)) > _SAME or abs(row - round(row)) > _SAME:
-        return None
-    return round(row), round(col)
+    col, row = (gx - x0 - turn) / a, (gy - y0) / e
+    far_col, far_row = (gx + ga * grid.width - x0 - turn) / a, (gy + ge * grid.height - y0) / e
+    off = (col - round(col), row - round(row), far_col - round(col) - grid.width, far_row - round(row) - grid.height)
+    return (round(row), round(col)) if max(map(abs, off)) < _SAME else None
 
 
-def _resampling(source: Source, grid: Grid) -> str:
-    """By kind; for classes by whether the source is finer than the grid."""
+def _way(source: Source, grid: Grid) -> str:
+    """Resampling by kind; for classes by whether the source is finer than the grid, seen from the grid's middle."""
     if source.layer.kind != "class":
         return "average"
-    return (
-        "mode"
-        if _pixel_metres(grid.crs, grid.transform)
-        > FINER * _pixel_metres(pyproj.CRS.from_wkt(source.crs_wkt), source.transform)
-        else "nearest"
-    )
-
-
-def _pixel_metres(crs: pyproj.CRS, transform: tuple[float, ...]) -> float:
-    """Rough height of a pixel [m]."""
-    return abs(transform[4]) * (111_320.0 if crs.is_geographic else float(crs.axis_info[0].unit_conversion_factor))
+    left, bottom, right, top = grid.bounds
+    ga, _, _, _, ge, _ = grid.transform
+    x, y = (left + right) / 2, (bottom + top) / 2
+    move = pyproj.Transformer.from_crs(grid.crs, _crs(source), always_xy=True)
+    px, py = move.transform([x, x + ga, x], [y, y, y + ge])
+    a, _, _, _, e, _ = source.transform
+    square = abs((px[1] - px[0]) * (py[2] - py[0]) - (px[2] - px[0]) * (py[1] - py[0])) / abs(a * e)
+    return "mode" if math.isfinite(square) and math.sqrt(square) > FINER else "nearest"
 
 
 # ------------------------------------------------------------------------------------------ reading
+
+
+def read(alignment: Alignment, block: Block, halo: int = 0) -> Values:
+    """A block's values, with ``halo`` more pixels on every side, absent beyond the map.
+
+    Raises RunError naming file and window when a read fails, InputError when a raster of classes holds fractions.
+    """
+    wide = Block(block.index, block.row - halo, block.col - halo, block.height + 2 * halo, block.width + 2 * halo)
+    try:
+        with rasterio.Env(**GDAL_ENV):
+            data, absent = _stored(alignment, wide)
+    except (RasterioError, CPLE_BaseError) as error:
+        raise RunError(
+            f"{alignment.path}: reading rows {block.row} to {block.row + block.height}, columns {block.col} to "
+            f"{block.col + block.width} of the grid failed ({str(error).splitlines()[0]}); the file is damaged or has changed"
+        ) from error
+    if alignment.source.layer.kind == "class":
+        return _classes(alignment, data, absent)
+    return Values(_measured(alignment, wide, data, absent))
 
 
 class _Handles(threading.local):
     """Open datasets of this thread by alignment: never shared, never pickled, the oldest closed when there are many."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[Alignment, tuple[rasterio.DatasetReader, WarpedVRT | None]] = OrderedDict()
+        self._open: OrderedDict[Alignment, tuple[rasterio.DatasetReader, ...]] = OrderedDict()
 
-    def get(self, alignment: Alignment) -> tuple[rasterio.DatasetReader, WarpedVRT | None]:
-        if alignment in self._open:
-            self._open.move_to_end(alignment)
-            return self._open[alignment]
-        while len(self._open) >= _HANDLES:
-            _, (dataset, vrt) = self._open.popitem(last=False)
-            if vrt is not None:
-                vrt.close()
-            dataset.close()
-        dataset = open_raster(alignment.path)
-        self._open[alignment] = (dataset, _vrt(alignment, dataset) if alignment.mode == "warp" else None)
-        return self._open[alignment]
+    def get(self, alignment: Alignment) -> rasterio.DatasetReader:
+        """The dataset to read from: the file itself, or its warp."""
+        if alignment not in self._open:
+            while len(self._open) >= _HANDLES:
+                _close(self._open.popitem(last=False)[1])
+            self._open[alignment] = _opened(alignment)
+        self._open.move_to_end(alignment)
+        return self._open[alignment][-1]
+
+    def clear(self) -> None:
+        while self._open:
+            _close(self._open.popitem()[1])
 
 
 _handles = _Handles()
 
 
-def _vrt(alignment: Alignment, dataset: rasterio.DatasetReader) -> WarpedVRT:
-    """A warp that gives the same pixels for any window: exact transformer, kernel size not guessed per window."""
-    grid, source = alignment.grid, alignment.source
-    nodata = source.nodata
-    more = {"add_alpha": True} if nodata is None and not source.has_mask else {}
-    return WarpedVRT(
-        dataset, src_crs=source.crs_wkt, crs=grid.crs_wkt, transform=Affine(*grid.transform), width=grid.width, height=grid.height,
-        src_nodata=nodata, nodata=nodata, resampling=Resampling[alignment.resampling], tolerance=1e-6, XSCALE=1, YSCALE=1,
-        NUM_THREADS=1, **more,
+def close() -> None:
+    """Close what this thread holds open."""
+    _handles.clear()
+
+
+def _close(datasets: tuple[rasterio.DatasetReader, ...]) -> None:
+    for dataset in reversed(datasets):
+        dataset.close()
+
+
+def _opened(alignment: Alignment) -> tuple[rasterio.DatasetReader, ...]:
+    """The file, or a view of it and its warp: with exact transformer and a kernel that is not guessed per window.
+
+    tolerance 0 crashes GDAL, its default approximates and so depends on the window.
+    """
+    source, grid = alignment.source, alignment.grid
+    if alignment.mode != "warp":
+        return (open_raster(source.layer.path),)
+    kind, hole = _view_type(source)
+    scale, offset = (1.0, 0.0) if source.layer.kind == "class" else (source.scale, source.offset)
+    a, b, c, d, e, f = source.transform
+    tile = Tile(source.layer.path, source.band, 0, 0, source.width, source.height, source.has_mask)
+    place = (a, b, c + alignment.turn, d, e, f)
+    seen = rasterio.open(view(tile, source.crs_wkt, place, kind, source.nodata, hole, scale, offset), sharing=False)
+    warped = WarpedVRT(
+        seen, crs=grid.crs_wkt, transform=Affine(*grid.transform), width=grid.width, height=grid.height, src_nodata=hole,
+        nodata=hole, resampling=Resampling[alignment.resampling], tolerance=1e-6, XSCALE=1, YSCALE=1, NUM_THREADS=1,
     )  # fmt: skip
+    return seen, warped
 
 
-def _clipped(block: Block, row: int, col: int, height: int, width: int) -> tuple[Window, tuple[slice, slice]] | None:
-    """The part of a block (moved by row, col) that lies within a raster, and where it goes in the block's array."""
-    top, left = max(0, block.row + row), max(0, block.col + col)
-    bottom, right = min(height, block.row + row + block.height), min(width, block.col + col + block.width)
-    if top >= bottom or left >= right:
-        return None
-    at = (
-        slice(top - block.row - row, bottom - block.row - row),
-        slice(left - block.col - col, right - block.col - col),
-    )
-    return Window(left, top, right - left, bottom - top), at
+def _view_type(source: Source) -> tuple[str, float]:
+    """Data type in which the source is warped and the value that marks absent pixels there."""
+    if source.layer.kind == "class":
+        return class_view_type(source.dtype, source.nodata)
+    exact = source.dtype in ("uint8", "int8", "uint16", "int16", "float32")
+    return "float32" if exact else "float64", math.nan
 
 
-def _window(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
-    """Read at an offset; absent beyond the source and beyond the map."""
-    source = alignment.source
-    dataset, _ = _handles.get(alignment)
-    part = _clipped(block, alignment.row, alignment.col, source.height, source.width)
-    whole = part is not None and part[0].width == block.width and part[0].height == block.height
-    inside = _clipped(block, 0, 0, alignment.grid.height, alignment.grid.width)
-    if whole and inside is not None and inside[0].width == block.width and inside[0].height == block.height:
-        data = dataset.read(source.band, window=part[0])
-        valid = dataset.read_masks(source.band, window=part[0]) > 0 if source.has_mask else None
-        return data, valid
-    data = np.zeros((block.height, block.width), source.dtype)
-    valid = np.zeros(data.shape, bool)
-    if part is not None:
-        window, at = part
-        data[at] = dataset.read(source.band, window=window)
-        valid[at] = dataset.read_masks(source.band, window=window) > 0 if source.has_mask else True
-    if inside is None:
-        valid[:] = False
-    else:
-        outside = np.ones(data.shape, bool)
-        outside[inside[1]] = False
-        valid[outside] = False
-    return data, valid
-
-
-def _warped(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
-    source = alignment.source
-    _, vrt = _handles.get(alignment)
-    part = _clipped(block, 0, 0, alignment.grid.height, alignment.grid.width)
-    data = np.zeros((block.height, block.width), source.dtype)
-    valid = np.zeros(data.shape, bool)
-    if part is not None and vrt is not None:
-        window, at = part
-        data[at] = vrt.read(source.band, window=window)
-        if source.nodata is None or source.has_mask:
-            valid[at] = vrt.read_masks(source.band, window=window) > 0
+def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
+    """A block as it is stored (or as the view has it), and where nothing is, None for nowhere."""
+    source, grid = alignment.source, alignment.grid
+    warp = alignment.mode == "warp"
+    row, col = alignment.row, alignment.col
+    top, left, bottom, right = 0, 0, grid.height, grid.width
+    if not warp:
+        top, left, bottom, right = (
+            max(0, -row),
+            max(0, -col),
+            min(bottom, source.height - row),
+            min(right, source.width - col),
+        )
+    r0, c0 = max(top, block.row), max(left, block.col)
+    r1, c1 = min(bottom, block.row + block.height), min(right, block.col + block.width)
+    if r0 >= r1 or c0 >= c1:
+        return np.zeros((block.height, block.width), _view_type(source)[0] if warp else source.dtype), np.ones(
+            (block.height, block.width), bool
+        )
+    dataset = _handles.get(alignment)
+    if warp:
+        data, absent = dataset.read(1, window=Window(c0, r0, c1 - c0, r1 - r0)), None
+        hole = _view_type(source)[1]
+        if source.layer.kind != "class" or math.isnan(hole):
+            absent = np.isnan(data)
         else:
-            valid[at] = True  # nodata shows by its value
-    return data, valid
+            absent = data == hole
+    else:
+        data, absent = _direct(dataset, source, r0 + row, c0 + col, r1 - r0, c1 - c0)
+    if data.shape == (block.height, block.width):
+        return data, absent
+    at = (slice(r0 - block.row, r1 - block.row), slice(c0 - block.col, c1 - block.col))
+    whole, nothing = np.zeros((block.height, block.width), data.dtype), np.ones((block.height, block.width), bool)
+    whole[at], nothing[at] = data, False if absent is None else absent
+    return whole, nothing
+
+
+def _direct(
+    dataset: rasterio.DatasetReader, source: Source, row: int, col: int, height: int, width: int
+) -> tuple[NDArray, NDArray[np.bool_] | None]:
+    """A window in north-up pixels of the file itself, whichever way its rows and columns run."""
+    a, _, _, _, e, _ = source.transform
+    window = Window(
+        source.width - col - width if a < 0 else col, source.height - row - height if e > 0 else row, width, height
+    )
+    turned = (slice(None, None, -1 if e > 0 else 1), slice(None, None, -1 if a < 0 else 1))
+    data = dataset.read(source.band, window=window)[turned]
+    absent = dataset.read_masks(source.band, window=window)[turned] == 0 if source.has_mask else None
+    if source.nodata is not None and not math.isnan(source.nodata) and source.layer.kind != "class":
+        no_value = data == np.asarray(source.nodata).astype(data.dtype)
+        absent = no_value if absent is None else absent | no_value
+    return np.ascontiguousarray(data), absent
 
 
 # ------------------------------------------------------------------------------------------ meaning
 
 
-def _integers(alignment: Alignment, data: NDArray, valid: NDArray[np.bool_] | None) -> NDArray:
-    """Class codes as integers; a float raster of classes must hold whole numbers."""
-    if data.dtype.kind != "f":
-        return data
-    known = np.isfinite(data) if valid is None else np.isfinite(data) & valid
-    if (data[known] != np.round(data[known])).any():
-        raise InputError(
-            f"{alignment.path}: a map of classes must hold whole numbers, and this one holds fractions; is it the right file?"
-        )
-    return np.where(known, data, alignment.source.nodata if _is_number(alignment.source.nodata) else -9999).astype(
-        np.int32
-    )
-
-
-def _is_number(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+def _classes(alignment: Alignment, data: NDArray, absent: NDArray[np.bool_] | None) -> Values:
+    """Class codes in the file's own integers; a float raster of classes must hold whole numbers."""
+    source = alignment.source
+    own = np.dtype(source.dtype)
+    if own.kind == "f":
+        nothing = ~np.isfinite(data) if absent is None else ~np.isfinite(data) | absent
+        data, absent, own = np.where(nothing, 0, data), nothing if nothing.any() else None, np.dtype(np.int32)
+        if (data != np.rint(data)).any() or np.abs(data).max(initial=0) > np.iinfo(own).max:
+            raise InputError(
+                f"{alignment.path}: a map of classes must hold whole numbers, and this one holds others (e.g. "
+                f"{data[(data != np.rint(data)) | (np.abs(data) > np.iinfo(own).max)][0]:g}); is it the right file?"
+            )
+    if absent is None or not absent.any():
+        return Values(data.astype(own, copy=False))
+    code = source.nodata
+    if code is not None and math.isfinite(code) and np.iinfo(own).min <= code <= np.iinfo(own).max:
+        return Values(np.where(absent, np.asarray(code).astype(own), data.astype(own, copy=False)))
+    return Values(np.where(absent, 0, data).astype(own, copy=False), ~absent)
 
 
 def _measured(
-    alignment: Alignment, block: Block, data: NDArray, valid: NDArray[np.bool_] | None
+    alignment: Alignment, block: Block, data: NDArray, absent: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
-    """Physical values, float32, NaN where there is none."""
+    """Values in the layer's unit, float32, NaN where there is none."""
     source = alignment.source
-    absent = ~np.isfinite(data) if data.dtype.kind == "f" else np.zeros(data.shape, bool)
-    if _is_number(source.nodata):
-        absent |= data == np.asarray(source.nodata).astype(data.dtype if data.dtype.kind == "f" else np.float64)
-    if valid is not None:
-        absent |= ~valid
-    values = data.astype(np.float32)
-    if source.scale != 1 or source.offset != 0:
-        values = (data * source.scale + source.offset).astype(np.float32)
+    if alignment.mode != "warp" and (source.scale != 1 or source.offset != 0):
+        data = data.astype(np.float64) * source.scale + source.offset
     if source.layer.kind == "amount" and alignment.mode == "warp":
-        values = (values * (alignment.grid.area(block) / _source_area(alignment, block))).astype(np.float32)
-    values[absent] = np.nan
+        data = data * (alignment.grid.area(block) / _source_area(alignment, block))
+    values = data.astype(np.float32, copy=False)
+    if data.dtype.kind == "f":
+        infinite = np.isinf(values)
+        if infinite.any():
+            values = np.where(infinite, np.float32(np.nan), values)
+    if absent is not None:
+        values = np.where(absent, np.float32(np.nan), values)
     return values
 
 
 def _source_area(alignment: Alignment, block: Block) -> NDArray[np.float64]:
-    """Area of the source's pixel at each of the block's pixels [m²]: amounts are per such a pixel."""
+    """Area of the source's pixel at each pixel of a block [m²]: amounts are per such a pixel."""
     source, grid = alignment.source, alignment.grid
-    crs = pyproj.CRS.from_wkt(source.crs_wkt)
-    a, e = abs(source.transform[0]), abs(source.transform[4])
+    crs = _crs(source)
+    a, _, _, _, e, y0 = source.transform
     if crs.is_geographic:
-        latitude = grid.latitude(block)
-        return cell_area(latitude - e / 2, latitude + e / 2, a, *ellipsoid(crs))
-    ga, _, x0, _, ge, y0 = grid.transform
-    x, y = np.meshgrid(
-        x0 + ga * (np.arange(block.col, block.col + block.width) + 0.5),
-        y0 + ge * (np.arange(block.row, block.row + block.height) + 0.5),
-    )
-    if not crs.equals(grid.crs):
-        x, y = pyproj.Transformer.from_crs(grid.crs, crs, always_xy=True).transform(x, y)
-    unit = float(crs.axis_info[0].unit_conversion_factor)
-    return a * e * unit**2 / areal_scale(crs, x, y)
+        row = np.floor((grid.latitude(block) - y0) / e)
+        edges = np.clip(y0 + e * row, -90, 90), np.clip(y0 + e * (row + 1), -90, 90)
+        return cell_area(*edges, abs(a), *ellipsoid(crs))
+    flat = abs(a * e) * metres_per_unit(crs) ** 2
+    if is_equal_area(crs):
+        return np.full((1, 1), flat)
+    move = pyproj.Transformer.from_crs(grid.crs, crs, always_xy=True)
+    return grid.smooth(block, lambda x, y: flat / areal_scale(crs, *move.transform(x, y)))

@@ -24,6 +24,9 @@ R = TypeVar("R")
 FAN_IN = 8
 """Partial results merged at once; a tree of small merges keeps memory flat."""
 
+PATIENCE = "20s"
+"""How long a scheduler has to answer."""
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -90,12 +93,12 @@ def _on_cluster(
     on_done: Callable[[int], None],
 ) -> R:
     try:
-        client = Client(address, timeout="20s", set_as_default=False)
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address} ({error}); start one or leave --scheduler out"
         ) from error
-    with client:
+    with client, client.as_current():
         if not client.scheduler_info()["workers"]:
             _await_workers(client, address)
         futures = client.map(task, list(blocks), pure=False, retries=2, batch_size=1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -122,3 +123,9 @@ class Grid:
     def latitude(self, block: Block) -> NDArray[np.float64]:
         """Latitude of pixel centres [°]: (h, 1) on a geographic grid, else (h, w); the same bits for any block."""
         return self._lattice.latitude(block.row, block.col, block.height, block.width)
+
+    def smooth(
+        self, block: Block, function: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """A smooth function of x and y at every pixel centre (h, w), bilinear between nodes at fixed pixels of the grid."""
+        return self._lattice.smooth(function, block.row, block.col, block.height, block.width)

@@ -207,10 +207,10 @@ def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
     for tile in tiles[1:]:
         _must_fit(layer.name, first, tile, crs)
     west, north = min(t.transform[2] for t in tiles), max(t.transform[5] for t in tiles)
-    placed = [
-        Tile(t.layer.path, t.band, round((t.transform[2] - west) / a), round((t.transform[5] - north) / e), t.width, t.height, t.has_mask)
-        for t in tiles
-    ]  # fmt: skip
+    placed = []
+    for t in tiles:
+        col, row = round((t.transform[2] - west) / a), round((t.transform[5] - north) / e)
+        placed.append(Tile(t.layer.path, t.band, col, row, t.width, t.height, t.has_mask))
     out = workdir / f"{layer.name}.vrt"
     transform = (a, 0.0, west, 0.0, e, north)
     text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
@@ -359,8 +359,8 @@ def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) 
         ) from None
     if _is_misnamed(crs):
         notes.append(
-            f"{layer.name}: the CRS of {shown} names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}; the "
-            f"ellipsoid is believed and no datum shift applied (set the true CRS with --layer {layer.name}.crs=…)"
+            f"{layer.name}: the CRS of {shown} names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}; "
+            f"the ellipsoid is believed and no datum shift applied (set the true CRS with --layer {layer.name}.crs=…)"
         )
     return crs
 
@@ -424,26 +424,26 @@ def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
 
 
 def _spots(source: Source, most: int) -> list[dict[str, Any]]:
+    """Windows of ``most / _SPOTS`` pixels square around the middles of ``_SPOTS``² equal parts."""
     size = max(1, most // _SPOTS)
-    rows = [(2 * i + 1) * source.height // (2 * _SPOTS) for i in range(_SPOTS)]
-    cols = [(2 * i + 1) * source.width // (2 * _SPOTS) for i in range(_SPOTS)]
-    return [
-        {"window": Window(min(c, source.width - 1), min(r, source.height - 1), min(size, source.width - c), min(size, source.height - r))}
-        for r in rows for c in cols
-    ]  # fmt: skip
+    height, width = min(size, source.height), min(size, source.width)
+    rows = [(2 * i + 1) * (source.height - height) // (2 * _SPOTS) for i in range(_SPOTS)]
+    cols = [(2 * i + 1) * (source.width - width) // (2 * _SPOTS) for i in range(_SPOTS)]
+    return [{"window": Window(col, row, width, height)} for row in rows for col in cols]
 
 
 def _looked(
     source: Source, d: rasterio.DatasetReader, parts: list[dict[str, Any]]
 ) -> tuple[NDArray, NDArray[np.bool_]]:
-    read = [d.read(source.band, **part) for part in parts]
-    masks = [d.read_masks(source.band, **part) > 0 if source.has_mask else np.ones(v.shape, bool) for part, v in zip(parts, read, strict=True)]  # fmt: skip
-    values = read[0] if len(read) == 1 else np.concatenate([v.ravel() for v in read])[None]
-    valid = masks[0] if len(masks) == 1 else np.concatenate([m.ravel() for m in masks])[None]
+    values = np.hstack([d.read(source.band, **part) for part in parts])
+    if source.has_mask:
+        valid = np.hstack([d.read_masks(source.band, **part) for part in parts]) > 0
+    else:
+        valid = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
-        valid = valid & np.isfinite(values)
+        valid &= np.isfinite(values)
     if source.nodata is not None and not math.isnan(source.nodata):
-        valid = valid & (values != np.asarray(source.nodata).astype(values.dtype))
+        valid &= values != np.asarray(source.nodata).astype(values.dtype)
     if source.layer.kind != "class" and (source.scale != 1 or source.offset != 0):
         return values * source.scale + source.offset, valid
     return values, valid

@@ -27,7 +27,8 @@ OUTSIDE_REGIONS: Final = "outside_regions"
 """Names of the two rows that are no region of the user's: the union of all, and what lies in none."""
 
 ALL: Final = "all"
-NOT_LAND: Final = ("nodata", "unknown")
+WOODS: Final = ("forest", "trees_outside_forest")
+"""Ecosystems whose carbon is not known without a biomass value."""
 OVERLAYS: Final = ("karst", "permafrost")
 """What crosses ecosystems: an account says how much of it lies there."""
 
@@ -181,9 +182,9 @@ def _amounts(part: pd.DataFrame) -> dict[str, float]:
     pools = [amounts[k] for k in POOL_KEYS if k in amounts]
     if pools:
         amounts[TOTAL.key] = float(np.sum(pools))
-    living = part["carbon_agb"].notna()
-    if living.any() or part["ecosystem"].isin(["forest", "trees_outside_forest"]).any():
-        amounts["area_without_biomass"] = float(part.loc[~living & ~part["ecosystem"].isin(NOT_LAND), "area_ha"].sum())
+    woods = part[part["ecosystem"].isin(WOODS)]
+    if len(woods):
+        amounts["area_without_biomass"] = float(woods.loc[woods["carbon_agb"].isna(), "area_ha"].sum())
     for overlay in OVERLAYS:  # "of which": already counted above, never to be added
         under = part[part[overlay].astype(bool)]
         if len(under):

@@ -227,7 +227,8 @@ class Lattice:
     @property
     def _node_pixels(self) -> int:
         a, _, _, _, e, _ = self.transform
-        return int(np.clip(NODE_METRES // (max(abs(a), abs(e)) * metres_per_unit(self.crs)), 1, MOST_NODE_PIXELS))
+        unit = 111_320.0 if self.crs.is_geographic else metres_per_unit(self.crs)
+        return int(np.clip(NODE_METRES // (max(abs(a), abs(e)) * unit), 1, MOST_NODE_PIXELS))
 
 
 # ------------------------------------------------------------------------------------------ xarray
