@@ -282,12 +282,12 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
         )
     dataset = _handles.get(alignment)
     if warp:
-        data, absent = dataset.read(1, window=Window(c0, r0, c1 - c0, r1 - r0)), None
-        hole = _view_type(source)[1]
-        if source.layer.kind != "class" or math.isnan(hole):
+        data = dataset.read(1, window=Window(c0, r0, c1 - c0, r1 - r0))
+        absent = None
+        if np.isnan(_view_type(source)[1]):
             absent = np.isnan(data)
-        else:
-            absent = data == hole
+        elif source.nodata is None:
+            absent = data == _view_type(source)[1]
     else:
         data, absent = _direct(dataset, source, r0 + row, c0 + col, r1 - r0, c1 - c0)
     if data.shape == (block.height, block.width):

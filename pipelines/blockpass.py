@@ -119,22 +119,31 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     """Read, walk and write one block."""
     shape = (block.height, block.width)
     area = plan.grid.area(block)
-    cover, raw = read_cover(plan, block)
+    wide, raw = read_cover(plan, block, plan.patch - 1)
+    cover = inner(wide, plan.patch - 1)
     layers = read_layers(plan, block)
-    category, filled = categories(plan, block, cover, layers)
+    category, filled = categories(plan, block, wide, layers)
     term = terms(plan, shape, layers)
     code = coding.pack(category, plan.science.coding.radices, term)
     region = np.ones(shape, np.int32) if plan.regions is None else zones.label(plan.regions, block)
-    codes = onepass.present_codes(code)
-    strata = plan.science.strata(codes, plan.request)
-    arrays, sums = onepass.run(code, region, area, term, strata, plan.request, plan.n_regions)
+    seen = onepass.survey(code, region, plan.n_regions)
+    strata = plan.science.strata(seen.codes, plan.request)
+    arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
     _check_area(code, area, sums)
-    shards = _write(plan, block, arrays, code, codes)
+    shards = _write(plan, block, arrays, code, seen.codes)
     biomass = term[0] if plan.science.options.biomass in plan.science.coding.terms else term[:0]
     known = biomass[~np.isnan(biomass)]
     span = (float(known.min()), float(known.max())) if known.size else (np.inf, -np.inf)
     total = _map_total(plan, arrays, area, sums)
-    return Partial(sums, _unknown(raw, cover, area), _region_area(region, area), shards, span, filled, total)
+    return Partial(
+        sums,
+        _unknown(inner(raw, plan.patch - 1), cover, area),
+        _region_area(region, area, plan.n_regions),
+        shards,
+        span,
+        filled,
+        total,
+    )
 
 
 # ------------------------------------------------------------------------------------------ reading
@@ -180,29 +189,29 @@ def read_layers(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
     return found
 
 
+def inner(values: NDArray, halo: int) -> NDArray:
+    """A block without its surroundings."""
+    return values[halo : values.shape[0] - halo, halo : values.shape[1] - halo] if halo else values
+
+
 def categories(
-    plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
+    plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, NDArray]
 ) -> tuple[list[NDArray[np.uint8]], int]:
-    """The coding's categories in its order, and how many climate zones had to come from latitude."""
+    """The coding's categories in its order, and how many climate zones had to come from latitude.
+
+    wide : places of the covers of the block with its surroundings, as far as the smallest stand can reach.
+    """
+    cover = inner(wide, plan.patch - 1)
     found, filled = [cover], 0
     for dimension in plan.science.coding.dimensions:
         if dimension.name == "tree":
-            found.append(_tree_state(plan, block, cover, layers))
+            found.append(_tree_state(plan, block, wide, layers))
         elif dimension.name == "climate":
             zone, filled = _climate(plan, block, cover, layers)
             found.append(zone)
-        elif dimension.name == "ecozone":
-            found.append(_index(layers["ecozone"], [int(x or 0) for x in dimension.labels]))
         else:  # overlays are either there or not: karst, permafrost
             found.append((np.nan_to_num(layers[dimension.name]) > 0).astype(np.uint8))
     return found, filled
-
-
-def _index(values: NDArray, known: Sequence[int]) -> NDArray[np.uint8]:
-    out = np.zeros(values.shape, np.uint8)
-    for place, value in enumerate(known):
-        out[values == value] = place
-    return out
 
 
 def _climate(
@@ -221,22 +230,24 @@ def _climate(
 
 
 def _tree_state(
-    plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
+    plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, NDArray]
 ) -> NDArray[np.uint8]:
     """0 counted, 1 below the canopy threshold, 2 in too small a patch: for forest pixels; 0 elsewhere."""
-    forest = _forest_places(plan)
     halo = plan.patch - 1
-    wide = read_cover(plan, block, halo)[0] if halo else cover
-    dense = np.ones(wide.shape, bool)
+    stands = _forest_places(plan)[wide]
+    state = np.zeros((block.height, block.width), np.uint8)
+    if not stands.any():
+        return state
+    forest = inner(stands, halo)
     if "canopy" in plan.alignments:
         canopy = align.read(plan.alignments["canopy"], block, halo=halo).data if halo else layers["canopy"]
         least = plan.definition.canopy_percent
-        dense = ~(canopy < least) if plan.definition.name == "china" else ~(canopy <= least)
-    stands = forest[wide]
-    inner = (slice(halo, wide.shape[0] - halo), slice(halo, wide.shape[1] - halo))
-    state = np.zeros(cover.shape, np.uint8)
-    state[forest[cover] & ~large_enough(stands & dense, plan.patch, halo)] = 2
-    state[forest[cover] & ~dense[inner]] = 1
+        open_stands = stands & ((canopy < least) if plan.definition.name == "china" else (canopy <= least))
+        stands = stands & ~open_stands
+        state[inner(open_stands, halo)] = 1
+        forest = inner(stands, halo)
+    if plan.patch > 1:
+        state[forest & ~large_enough(stands, plan.patch, halo)] = 2
     return state
 
 
@@ -278,20 +289,10 @@ def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) 
     return merge([Sums(none, values, none.astype(np.int16), count.astype(np.int64), digits)])
 
 
-def _region_area(region: NDArray[np.int32], area: NDArray[np.float64]) -> dict[int, float]:
-    """Area of every region [m²], summed row by row, which the pass does not."""
-    totals: dict[int, list[float]] = {}
-    if area.shape[1] == 1:
-        for row, a in zip(region, area[:, 0], strict=True):
-            counts = np.bincount(row, minlength=1)
-            for r in np.flatnonzero(counts):
-                totals.setdefault(int(r), []).append(float(counts[r]) * float(a))
-    else:
-        for row, a in zip(region, area, strict=True):
-            sums = np.bincount(row, weights=a)
-            for r in np.flatnonzero(sums):
-                totals.setdefault(int(r), []).append(float(sums[r]))
-    return {r: float(np.sum(parts)) for r, parts in totals.items()}
+def _region_area(region: NDArray[np.int32], area: NDArray[np.float64], n_regions: int) -> dict[int, float]:
+    """Area of every region [m²], summed another way than the pass does."""
+    total = onepass.area_by_region(region, area, n_regions)
+    return {int(r): float(total[r]) for r in np.flatnonzero(total)}
 
 
 def _check_area(code: NDArray[np.int32], area: NDArray[np.float64], sums: Sums) -> None:
@@ -310,21 +311,14 @@ def _map_total(plan: BlockPlan, arrays: NDArray, area: NDArray[np.float64], sums
         return MapTotal()
     at = plan.request.quantities.index(TOTAL.key)
     stored, step = arrays[at], plan.request.steps[at] or 1.0
-    valid = stored != plan.request.nodata
-    value = np.where(valid, stored, 0).astype(np.float64) * step
-    mapped = float((value.sum(axis=1) if area.shape[1] == 1 else (value * area).sum(axis=1)) @ _column(area))
-    covered = float((valid.sum(axis=1) if area.shape[1] == 1 else (valid * area).sum(axis=1)) @ _column(area))
+    mapped, covered = onepass.stored_total(stored, float(plan.request.nodata), area)
     amounts = sums.values
     accounted = 0.0
     for row, (code, piece) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):
         line = plan.science.pieces(code).of(TOTAL.key)[piece]
         if not np.isnan(line[0]):
             accounted += float(line @ amounts[row, : line.size])
-    return MapTotal(mapped / M2_PER_HA, accounted / M2_PER_HA, covered)
-
-
-def _column(area: NDArray[np.float64]) -> NDArray[np.float64]:
-    return area[:, 0] if area.shape[1] == 1 else np.ones(area.shape[0])
+    return MapTotal(mapped * step / M2_PER_HA, accounted / M2_PER_HA, covered)
 
 
 # ------------------------------------------------------------------------------------------ writing

@@ -51,9 +51,10 @@ def _block_at(grid: Grid, x: float, y: float, lonlat: bool) -> Block:
 
 def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
     p = plan.block_plan
-    cover, raw = blockpass.read_cover(p, block)
+    wide, around = blockpass.read_cover(p, block, p.patch - 1)
+    raw = blockpass.inner(around, p.patch - 1)
     layers = blockpass.read_layers(p, block)
-    categories, _ = blockpass.categories(p, block, cover, layers)
+    categories, _ = blockpass.categories(p, block, wide, layers)
     terms = blockpass.terms(p, (1, 1), layers)
     code = int(coding.pack(categories, p.science.coding.radices, terms)[0, 0])
     stratum, pieces = p.science.coding.stratum(code), p.science.pieces(code)

@@ -8,7 +8,6 @@ import math
 import os
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 import pyproj
 import rasterio
-import rioxarray  # noqa: F401  (gives DataArray its .rio)
 import xarray as xr
 from numpy.typing import NDArray
 from pyproj.crs import Datum
@@ -24,9 +22,10 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
+from pipelines.arrays import write_array
 from pipelines.errors import InputError
 from pipelines.grid import Grid
-from pipelines.vrt import Tile, joined
+from pipelines.vrt import Tile, fitting_nodata, joined
 
 KINDS: Final = ("class", "density", "amount")
 GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256}
@@ -34,7 +33,6 @@ GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEM
 
 _RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
 _URLS: Final = {"http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "s3://": "/vsis3/", "gs://": "/vsigs/"}
-_DIMS: Final = {"lat": "y", "latitude": "y", "lon": "x", "longitude": "x"}
 _SAME: Final = 0.02
 """Pixels by which a tile may be off the lattice of the others."""
 _WHOLE: Final = 4096 * 4096
@@ -107,65 +105,13 @@ def make_layer(name: str, kind: str, value: Any, workdir: Path, **own: Any) -> L
     """
     if kind not in KINDS:
         raise InputError(f"the kind of layer {name} is '{kind}'; choose one of {', '.join(KINDS)}")
-    if isinstance(value, xr.Dataset):
-        value = _only_variable(name, value)
-    if isinstance(value, xr.DataArray):
-        path = _write_array(name, value, Path(workdir), own)
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        path = write_array(name, value, Path(workdir), own)
         return Layer(name, kind, path, **{k: v for k, v in own.items() if k != "band"})
     paths = _paths(name, value)
     if len(paths) == 1:
         return Layer(name, kind, paths[0], **own)
     return _join(Layer(name, kind, "", **own), paths, Path(workdir))
-
-
-def _only_variable(name: str, dataset: xr.Dataset) -> xr.DataArray:
-    spatial = [v for v in dataset.data_vars if dataset[v].ndim >= 2]
-    if len(spatial) != 1:
-        raise InputError(
-            f"{name}: the Dataset has {len(spatial)} raster variables ({', '.join(map(str, spatial))}); pass one of them"
-        )
-    return dataset[spatial[0]]
-
-
-def _write_array(name: str, array: xr.DataArray, workdir: Path, own: dict[str, Any]) -> str:
-    """An xarray object as a file, for everything behind this point reads files; a chunk at a time."""
-    flat = array.squeeze(drop=True)
-    if flat.ndim == 3 and own.get("band"):
-        flat = flat.isel({flat.dims[0]: own["band"] - 1}, drop=True)
-    if flat.ndim != 2:
-        raise InputError(
-            f"{name}: the array has dims {', '.join(map(str, array.dims))}; pass one with two spatial dims"
-        )
-    flat = flat.rename({d: _DIMS[str(d).lower()] for d in flat.dims if str(d).lower() in _DIMS and d not in ("x", "y")})
-    if set(flat.dims) != {"x", "y"}:
-        raise InputError(f"{name}: the array has dims {', '.join(map(str, flat.dims))}; call the spatial ones x and y")
-    flat = flat.transpose("y", "x")
-    crs = own.get("crs") or flat.rio.crs
-    if crs is None:
-        raise InputError(f'{name}: the array has no CRS; set one with array.rio.write_crs("EPSG:4326")')
-    stored = {"bool": "uint8", "float16": "float32"}.get(str(flat.dtype), str(flat.dtype))
-    path = workdir / f"{name}.tif"
-    with rasterio.Env(**GDAL_ENV), rasterio.open(
-        path, "w", driver="GTiff", height=flat.sizes["y"], width=flat.sizes["x"], count=1, dtype=stored, crs=crs,
-        transform=flat.rio.transform(recalc=True), nodata=_fitting(flat.rio.nodata, stored), tiled=True, blockxsize=512,
-        blockysize=512, BIGTIFF="IF_SAFER",
-    ) as out:  # fmt: skip
-        for row, height in _spans(flat, "y"):
-            for col, width in _spans(flat, "x"):
-                part = flat.isel(y=slice(row, row + height), x=slice(col, col + width)).values
-                out.write(part.astype(stored, copy=False), 1, window=Window(col, row, width, height))
-    return str(path)
-
-
-def _spans(array: xr.DataArray, dim: str) -> Iterator[tuple[int, int]]:
-    """Starts and lengths of the array's own chunks, or of 2048 pixels where it has none."""
-    chunks = array.chunksizes.get(dim)
-    size = array.sizes[dim]
-    lengths = chunks if chunks else [min(2048, size - at) for at in range(0, size, 2048)]
-    at = 0
-    for length in lengths:
-        yield at, length
-        at += length
 
 
 def _paths(name: str, value: Any) -> list[str]:
@@ -287,7 +233,7 @@ def _described(layer: Layer) -> Source:
         t = d.transform
         _check_place(shown, d)
         asked = d.nodatavals[band - 1] if layer.nodata is None else layer.nodata
-        nodata = _fitting(asked, dtype)
+        nodata = fitting_nodata(asked, dtype)
         if asked is not None and nodata is None and layer.nodata is not None:
             raise InputError(
                 f"{shown}: --layer {layer.name}.nodata={asked:g} cannot occur in a raster of {dtype}; give a value that does"
@@ -331,15 +277,6 @@ def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
         raise InputError(f"{shown}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
 
 
-def _fitting(nodata: float | None, dtype: str) -> float | None:
-    """A nodata value, None where the data type cannot hold it."""
-    if nodata is None or dtype.startswith("float"):
-        return None if nodata is None else float(nodata)
-    info = np.iinfo(dtype)
-    fits = math.isfinite(nodata) and float(nodata).is_integer() and info.min <= nodata <= info.max
-    return float(nodata) if fits else None
-
-
 def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> pyproj.CRS:
     if layer.crs:
         try:
@@ -357,23 +294,23 @@ def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) 
         raise InputError(
             f"{shown}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
         ) from None
-    if _is_misnamed(crs):
-        notes.append(
-            f"{layer.name}: the CRS of {shown} names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}; "
-            f"the ellipsoid is believed and no datum shift applied (set the true CRS with --layer {layer.name}.crs=…)"
-        )
+    notes.extend(_misnamed(layer, shown, crs))
     return crs
 
 
-def _is_misnamed(crs: pyproj.CRS) -> bool:
-    """Whether the datum's name belongs to another ellipsoid."""
+def _misnamed(layer: Layer, shown: str, crs: pyproj.CRS) -> list[str]:
+    """A note where the datum's name belongs to another ellipsoid than the one it has."""
     if crs.datum is None or crs.ellipsoid is None:
-        return False
+        return []
     try:
         known = Datum.from_name(crs.datum.name).ellipsoid
     except pyproj.exceptions.CRSError:
-        return False
-    return known is not None and abs(known.semi_major_metre - crs.ellipsoid.semi_major_metre) > 1
+        return []
+    if known is None or abs(known.semi_major_metre - crs.ellipsoid.semi_major_metre) < 1:
+        return []
+    said = f"names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}"
+    mend = f"set the true CRS with --layer {layer.name}.crs=…"
+    return [f"{layer.name}: the CRS of {shown} {said}; the ellipsoid is believed and no datum shift applied ({mend})"]
 
 
 def fingerprint(path: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
+import numpy as np
 import shapely
 
 GDAL_TYPES: Final = {
@@ -85,6 +86,15 @@ def class_view_type(dtype: str, nodata: float | None) -> tuple[str, float]:
     if nodata is not None:
         return dtype, nodata
     return _WIDER[dtype], -1.0 if dtype.startswith("u") else -32768.0
+
+
+def fitting_nodata(nodata: float | None, dtype: str) -> float | None:
+    """A nodata value, None where the data type cannot hold it."""
+    if nodata is None or dtype.startswith("float"):
+        return None if nodata is None else float(nodata)
+    info = np.iinfo(dtype)
+    fits = math.isfinite(nodata) and float(nodata).is_integer() and info.min <= nodata <= info.max
+    return float(nodata) if fits else None
 
 
 def number(value: float) -> str:

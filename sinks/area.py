@@ -148,6 +148,8 @@ def areal_scale(crs: pyproj.CRS, x: Array, y: Array) -> Floats:
     """
     projection = pyproj.Proj(crs)
     lon, lat = projection(np.asarray(x, float), np.asarray(y, float), inverse=True)
+    if not np.isfinite(lat).all():
+        raise _undefined(crs)
     if is_web_mercator(crs):
         scale = np.asarray(web_mercator_scale(lat))
     else:
@@ -155,12 +157,16 @@ def areal_scale(crs: pyproj.CRS, x: Array, y: Array) -> Floats:
         if _on_sphere(crs):
             shape = crs.ellipsoid
             radius = shape.semi_major_metre if shape is not None else WGS84_SEMI_MAJOR
-            scale = scale * (_sphere_to_ellipsoid(lat) * (radius / WGS84_SEMI_MAJOR) ** 2)
+            scale = scale * np.asarray(_sphere_to_ellipsoid(lat)) * (radius / WGS84_SEMI_MAJOR) ** 2
     if not np.isfinite(scale).all():
-        raise InputError(
-            f"the grid reaches where its projection '{crs.name}' is not defined; clip the raster to the projection's valid area"
-        )
-    return scale
+        raise _undefined(crs)
+    return np.asarray(scale, np.float64)
+
+
+def _undefined(crs: pyproj.CRS) -> InputError:
+    return InputError(
+        f"the grid reaches where its projection '{crs.name}' is not defined; clip the raster to the projection's valid area"
+    )
 
 
 # ------------------------------------------------------------------------------------------ lattice
@@ -191,7 +197,7 @@ class Lattice:
         """Latitude of pixel centres [°] of a window: (h, 1) or (h, w)."""
         if self.crs.is_geographic:
             _, _, _, _, e, y0 = self.transform
-            return (y0 + e * (np.arange(row, row + height) + 0.5))[:, None]
+            return np.asarray(y0 + e * (np.arange(row, row + height) + 0.5), np.float64)[:, None]
         return self.smooth(
             lambda x, y: np.asarray(pyproj.Proj(self.crs)(x, y, inverse=True)[1]), row, col, height, width
         )

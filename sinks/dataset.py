@@ -94,10 +94,11 @@ class Assessment:
             block = [np.asarray(c[at].values, np.uint8) for c in self.categories]
             terms = _stacked([np.asarray(t[at].values, np.float32) for t in self.terms], block[0].shape)
             code = coding.pack(block, self.science.coding.radices, terms)
-            strata = self.science.strata(onepass.present_codes(code), nothing)
             place = np.asarray(self.zones[at].values, np.int32)
+            seen = onepass.survey(code, place, n_regions)
+            strata = self.science.strata(seen.codes, nothing)
             square_metres = np.ascontiguousarray(area[at].values, np.float64)
-            parts.append(onepass.run(code, place, square_metres, terms, strata, nothing, n_regions)[1])
+            parts.append(onepass.run(code, place, square_metres, terms, strata, nothing, seen)[1])
         return Account.build(merge(parts), self.science, self.regions, self.context)
 
     @property
@@ -327,14 +328,15 @@ def _map_values(
 ) -> NDArray[np.float32]:
     """Quantities of a chunk (h, w, quantities), NaN where there is none."""
     request = onepass.MapRequest(keys, (0.0,) * len(keys))
-    strata = science.strata(onepass.present_codes(code), request)
     zones, area = np.zeros(code.shape, np.int32), np.ones((code.shape[0], 1))
-    maps, _ = onepass.run(code, zones, area, _stacked(terms, code.shape), strata, request, 1)
+    seen = onepass.survey(code, zones, 1)
+    strata = science.strata(seen.codes, request)
+    maps, _ = onepass.run(code, zones, area, _stacked(terms, code.shape), strata, request, seen)
     return np.where(maps == onepass.NODATA_FLOAT, np.float32(np.nan), maps).transpose(1, 2, 0)
 
 
 def _map_classes(code: NDArray[np.int32], science: Science) -> NDArray[np.uint8]:
-    codes = onepass.present_codes(code)
+    codes = np.unique(code)
     table = np.zeros(int(codes[-1]) + 1, np.uint8)
     table[codes] = science.ecosystem_codes(codes)
     return table[code]

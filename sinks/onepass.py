@@ -23,6 +23,9 @@ from sinks.sums import Sums, merge
 GRAIN: Final = 256
 """Side of a grain [pixels]; offsets of blocks must be multiples of it."""
 
+_WIDE: Final = 256
+"""With more regions than this the codes are numbered before pairs are looked for."""
+
 NODATA_UINT16: Final = 65535
 NODATA_FLOAT: Final = np.float32(-9999.0)
 
@@ -55,48 +58,104 @@ def statistics(terms: int) -> int:
     return 2 + terms
 
 
+@dataclass(frozen=True)
+class Survey:
+    """Which strata and regions a block has, in dense local numbers.
+
+    codes : distinct stratum codes, rising; local_code, local_region : code or region → local number, −1 where absent;
+    pair : (regions, codes) → row of the sums, −1 where the two do not meet; pair_region, pair_code : the reverse.
+    """
+
+    codes: NDArray[np.int32]
+    local_code: NDArray[np.int32]
+    local_region: NDArray[np.int32]
+    pair: NDArray[np.int32]
+    pair_region: NDArray[np.int32]
+    pair_code: NDArray[np.int32]
+
+
 @numba.njit(nogil=True, cache=True)
-def _pairs(
-    code: NDArray[np.int32], region: NDArray[np.int32], n_codes: int, n_regions: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Which codes, regions and pairs of them occur; dense local numbers for each."""
-    local_code = np.full(n_codes, -1, np.int32)
-    local_region = np.full(n_regions, -1, np.int32)
+def _mark(code: NDArray[np.int32], region: NDArray[np.int32], seen: NDArray[np.bool_]) -> None:
+    """Mark every pair of region and code; neighbours mostly repeat, and are then skipped."""
     h, w = code.shape
+    last_c, last_r = np.int32(-1), np.int32(-1)
     for i in range(h):
         for j in range(w):
-            local_code[code[i, j]] = 0
-            local_region[region[i, j]] = 0
-    k = 0
-    for c in range(n_codes):
-        if local_code[c] == 0:
-            local_code[c] = k
-            k += 1
-    r = 0
-    for c in range(n_regions):
-        if local_region[c] == 0:
-            local_region[c] = r
-            r += 1
-    pair = np.full((r, k), -1, np.int32)
+            c, r = code[i, j], region[i, j]
+            if c != last_c or r != last_r:
+                seen[r, c] = True
+                last_c, last_r = c, r
+
+
+def survey(code: NDArray[np.int32], region: NDArray[np.int32], n_regions: int) -> Survey:
+    """Look over a block before it is walked. code, region : int32 (h, w); region below ``n_regions``."""
+    here = np.flatnonzero(np.bincount(code.ravel())).astype(np.int32) if n_regions > _WIDE else None
+    n_codes = int(code.max()) + 1
+    if here is not None:  # many regions: number the codes first, so that the table of pairs stays small
+        small = np.full(n_codes, -1, np.int32)
+        small[here] = np.arange(here.size, dtype=np.int32)
+        seen = np.zeros((n_regions, here.size), np.bool_)
+        _mark(small[code], region, seen)
+    else:
+        seen = np.zeros((n_regions, n_codes), np.bool_)
+        _mark(code, region, seen)
+        here = np.flatnonzero(seen.any(axis=0)).astype(np.int32)
+        seen = seen[:, here]
+    regions = np.flatnonzero(seen.any(axis=1)).astype(np.int32)
+    seen = seen[regions]
+    local_code, local_region = np.full(n_codes, -1, np.int32), np.full(n_regions, -1, np.int32)
+    local_code[here] = np.arange(here.size)
+    local_region[regions] = np.arange(regions.size)
+    pair = np.full(seen.shape, -1, np.int32)
+    at_region, at_code = np.nonzero(seen)
+    pair[at_region, at_code] = np.arange(at_region.size)
+    return Survey(here, local_code, local_region, pair, regions[at_region], here[at_code])
+
+
+@numba.njit(nogil=True, cache=True)
+def area_by_region(region: NDArray[np.int32], area: NDArray[np.float64], n_regions: int) -> NDArray[np.float64]:
+    """Area of every region in a block, run by run along the rows: a second way of summing, to check the walk by.
+
+    region : int32 (h, w); area : float64 (h, 1) or (h, w); returns float64 (n_regions,) in the unit of ``area``.
+    """
+    total = np.zeros(n_regions)
+    h, w = region.shape
+    wide = area.shape[1] > 1
     for i in range(h):
+        j = 0
+        while j < w:
+            r = region[i, j]
+            end = j
+            run = 0.0
+            while end < w and region[i, end] == r:
+                if wide:
+                    run += area[i, end]
+                end += 1
+            total[r] += run if wide else (end - j) * area[i, 0]
+            j = end
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def stored_total(stored: NDArray, nodata: float, area: NDArray[np.float64]) -> tuple[float, float]:
+    """Σ value·area and Σ area of a map's valid pixels, in the map's own steps: to hold the map against the account."""
+    value = 0.0
+    covered = 0.0
+    h, w = stored.shape
+    wide = area.shape[1] > 1
+    for i in range(h):
+        row_value = 0.0
+        row_area = 0.0
         for j in range(w):
-            pair[local_region[region[i, j]], local_code[code[i, j]]] = 0
-    n = 0
-    for a in range(r):
-        for b in range(k):
-            if pair[a, b] == 0:
-                pair[a, b] = n
-                n += 1
-    pair_region = np.empty(n, np.int32)
-    pair_code = np.empty(n, np.int32)
-    for c in range(n_regions):
-        for d in range(n_codes):
-            if local_region[c] >= 0 and local_code[d] >= 0:
-                p = pair[local_region[c], local_code[d]]
-                if p >= 0:
-                    pair_region[p] = c
-                    pair_code[p] = d
-    return local_code, local_region, pair, pair_region, pair_code
+            v = float(stored[i, j])
+            if v != nodata:
+                a = area[i, j] if wide else 1.0
+                row_value += v * a
+                row_area += a
+        scale = 1.0 if wide else area[i, 0]
+        value += row_value * scale
+        covered += row_area * scale
+    return value, covered
 
 
 @numba.njit(nogil=True, cache=True)
@@ -262,11 +321,6 @@ def stack(pieces: Sequence[Pieces], request: MapRequest) -> Strata:
     return Strata(edges, np.asarray([p.edges.size for p in pieces], dtype=np.int32), lines)
 
 
-def present_codes(code: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The distinct codes of a block, rising."""
-    return np.flatnonzero(np.bincount(code.ravel())).astype(np.int32)
-
-
 def run(
     code: NDArray[np.int32],
     region: NDArray[np.int32],
@@ -274,30 +328,29 @@ def run(
     terms: NDArray[np.float32],
     strata: Strata,
     request: MapRequest,
-    n_regions: int,
+    seen: Survey,
 ) -> tuple[NDArray, Sums]:
     """Walk a block once.
 
-    code : int32 (h, w), stratum code; strata : pieces of ``present_codes(code)`` in that order;
-    region : int32 (h, w), 0 … n_regions − 1; area : float64 [m²] (h, 1) or (h, w); terms : float32 (terms, h, w).
+    code : int32 (h, w), stratum code; seen : the survey of the same block; strata : pieces of ``seen.codes``, in that order;
+    region : int32 (h, w); area : float64 [m²] (h, 1) or (h, w); terms : float32 (terms, h, w).
     returns : map arrays (maps, h, w) in the request's dtype, and the block's sums.
     """
-    local_code, local_region, pair, pair_region, pair_code = _pairs(code, region, int(code.max()) + 1, n_regions)
     h, w = code.shape
     n_maps = len(request.quantities)
     floats = np.empty((0, h, w) if request.integer else (n_maps, h, w), np.float32)
     ints = np.empty((n_maps, h, w) if request.integer else (0, h, w), np.uint16)
     per_unit = np.asarray([1.0 / step if step else 0.0 for step in request.steps])
     n_stats = statistics(terms.shape[0])
-    count = np.zeros((pair_region.size, strata.lines.shape[1]), np.int64)
+    count = np.zeros((seen.pair_region.size, strata.lines.shape[1]), np.int64)
     digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
     clipped = _walk(
-        code, region, area, terms, local_code, local_region, pair, strata.edges, strata.n_edges, strata.lines,
+        code, region, area, terms, seen.local_code, seen.local_region, seen.pair, strata.edges, strata.n_edges, strata.lines,
         per_unit, floats, ints, count, digits,
     )  # fmt: skip
     at, piece = np.nonzero(count)
     sums = Sums(
-        pair_region[at], pair_code[at].astype(np.int64), piece.astype(np.int16), count[at, piece], digits[at, piece],
+        seen.pair_region[at], seen.pair_code[at].astype(np.int64), piece.astype(np.int16), count[at, piece], digits[at, piece],
         int(clipped),
     )  # fmt: skip
     return (ints if request.integer else floats), merge([sums])

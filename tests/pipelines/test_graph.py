@@ -71,7 +71,9 @@ def test_a_cluster_of_processes_gives_the_same_bits_as_threads(tmp_path):
     here = run.assess(checked({**options, "out": str(tmp_path / "here"), "block_size": 512}))
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         there = run.assess(
-            checked({**options, "out": str(tmp_path / "there"), "block_size": 512, "scheduler": cluster.scheduler_address})
+            checked(
+                {**options, "out": str(tmp_path / "there"), "block_size": 512, "scheduler": cluster.scheduler_address}
+            )
         )
     assert there.account.tidy["value"].to_numpy().tobytes() == here.account.tidy["value"].to_numpy().tobytes()
     for name, path in here.maps.items():

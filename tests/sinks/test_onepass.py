@@ -42,8 +42,8 @@ def scene(seed, height, width, regions=3):
 
 
 def walk(code, region, area, agb, request=REQUEST):
-    strata = SCIENCE.strata(onepass.present_codes(code), request)
-    return onepass.run(code, region, area, agb, strata, request, 3)
+    seen = onepass.survey(code, region, 3)
+    return onepass.run(code, region, area, agb, SCIENCE.strata(seen.codes, request), request, seen)
 
 
 @settings(max_examples=20, deadline=None)
