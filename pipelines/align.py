@@ -38,6 +38,10 @@ _SAME: Final = 0.01
 _WAYS: Final = {"class": ("nearest", "mode"), "density": ("average", "bilinear", "nearest"), "amount": ("average",)}
 _SAID: Final = {"nearest": "nearest pixel", "mode": "commonest class", "average": "area-weighted average"}
 _SAMPLES: Final = 65
+_TOLERANCE: Final = 1e-3
+"""Source pixels by which the warp may be off: eight times faster than exact, and far below what any map is good for."""
+_TILE: Final = 512
+"""A warp is read in tiles of this size at fixed places, so that its approximation never depends on the block."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +237,7 @@ def _close(datasets: tuple[rasterio.DatasetReader, ...]) -> None:
 
 
 def _opened(alignment: Alignment) -> tuple[rasterio.DatasetReader, ...]:
-    """The file, or a view of it and its warp: with exact transformer and a kernel that is not guessed per window.
-
-    tolerance 0 crashes GDAL, its default approximates and so depends on the window.
-    """
+    """The file, or a view of it and its warp: close to exact, with a kernel that is not guessed per window."""
     source, grid = alignment.source, alignment.grid
     if alignment.mode != "warp":
         return (open_raster(source.layer.path),)
@@ -245,10 +246,11 @@ def _opened(alignment: Alignment) -> tuple[rasterio.DatasetReader, ...]:
     a, b, c, d, e, f = source.transform
     tile = Tile(source.layer.path, source.band, 0, 0, source.width, source.height, source.has_mask)
     place = (a, b, c + alignment.turn, d, e, f)
-    seen = rasterio.open(view(tile, source.crs_wkt, place, kind, source.nodata, hole, scale, offset), sharing=False)
+    text = view(tile, source.crs_wkt, place, source.dtype, kind, source.nodata, hole, scale, offset)
+    seen = rasterio.open(text, sharing=False)
     warped = WarpedVRT(
         seen, crs=grid.crs_wkt, transform=Affine(*grid.transform), width=grid.width, height=grid.height, src_nodata=hole,
-        nodata=hole, resampling=Resampling[alignment.resampling], tolerance=1e-6, XSCALE=1, YSCALE=1, NUM_THREADS=1,
+        nodata=hole, resampling=Resampling[alignment.resampling], tolerance=_TOLERANCE, XSCALE=1, YSCALE=1, NUM_THREADS=1,
     )  # fmt: skip
     return seen, warped
 
@@ -282,7 +284,7 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
         )
     dataset = _handles.get(alignment)
     if warp:
-        data = dataset.read(1, window=Window(c0, r0, c1 - c0, r1 - r0))
+        data = _by_tiles(dataset, r0, c0, r1, c1)
         absent = None
         if np.isnan(_view_type(source)[1]):
             absent = np.isnan(data)
@@ -296,6 +298,22 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
     whole, nothing = np.zeros((block.height, block.width), data.dtype), np.ones((block.height, block.width), bool)
     whole[at], nothing[at] = data, False if absent is None else absent
     return whole, nothing
+
+
+def _by_tiles(dataset: rasterio.DatasetReader, r0: int, c0: int, r1: int, c1: int) -> NDArray:
+    """Rows r0 to r1 and columns c0 to c1 of a warp, put together from whole tiles at fixed places of the grid.
+
+    GDAL's approximation starts anew in every window it is asked for; asking for the same windows always gives the same bits.
+    """
+    out = np.empty((r1 - r0, c1 - c0), dataset.dtypes[0])
+    for row in range(r0 // _TILE * _TILE, r1, _TILE):
+        for col in range(c0 // _TILE * _TILE, c1, _TILE):
+            height, width = min(_TILE, dataset.height - row), min(_TILE, dataset.width - col)
+            tile = dataset.read(1, window=Window(col, row, width, height))
+            top, left, bottom, right = max(row, r0), max(col, c0), min(row + height, r1), min(col + width, c1)
+            part = tile[top - row : bottom - row, left - col : right - col]
+            out[top - r0 : bottom - r0, left - c0 : right - c0] = part
+    return out
 
 
 def _direct(

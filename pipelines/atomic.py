@@ -14,8 +14,10 @@ from typing import Final
 
 from pipelines.errors import InputError, RunError
 
-RUN_MARKS: Final = ("manifest.json", "run.log")
-"""A directory that holds one of these is the output of an earlier run, and may be written over when asked."""
+RUN_MARK: Final = "manifest.json"
+"""A directory that holds this is the output of a finished run, and may be written over when asked."""
+LEFTOVERS: Final = frozenset({"run.log", ".work"})
+"""What a run that did not finish may leave; a directory with nothing else can be used as it is."""
 
 _FULL: Final = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _DENIED: Final = "permission is denied"
@@ -86,7 +88,7 @@ def prepare_out_dir(path: str | os.PathLike[str], overwrite: bool) -> Path:
     path
         The directory; made, with its parents, when it is not there.
     overwrite
-        Accept a directory that holds an earlier run (one of `RUN_MARKS`). Nothing in it is removed here.
+        Accept a directory that holds an earlier run (it has a `RUN_MARK`). Nothing in it is removed here.
 
     Raises
     ------
@@ -106,9 +108,9 @@ def prepare_out_dir(path: str | os.PathLike[str], overwrite: bool) -> Path:
         raise InputError(
             f"{out} cannot be written ({reason}); make it writable or choose another directory with --out."
         ) from error
-    if not held:
+    if set(held) <= LEFTOVERS:  # a run that failed leaves its log at most
         return out
-    if not any(mark in held for mark in RUN_MARKS):
+    if RUN_MARK not in held:
         raise InputError(
             f"{out} is not empty (it holds {held[0]}) and is not an earlier run; choose a new directory with --out."
         )

@@ -177,7 +177,7 @@ def read_layers(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
             continue
         values = align.read(alignment, block)
         data = values.data
-        if name in ("climate", "ecozone"):
+        if name == "climate":
             found[name] = np.where(values.valid, data, 0) if values.valid is not None else data
             continue
         if name in ("agb", "agc", "volume", "soc") and (data < 0).any():

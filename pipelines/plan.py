@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -62,8 +62,8 @@ def make_plan(study: Study, workdir: Path) -> Plan:
     found = _open_layers(study, workdir)
     grid = sources.grid_of(found["landcover"])
     alignments = {name: align.plan(source, grid) for name, source in found.items() if name != "agb_sd"}
-    for name, alignment in alignments.items():
-        notes += [*found[name].notes, *alignment.notes]
+    for name, source in found.items():
+        notes += [*source.notes, *(alignments[name].notes if name in alignments else ())]
     regions = _regions(study, grid)
     notes += regions.notes if regions else ["no regions given: the whole map is one region"]
     base, name = _parameters(study, grid, notes)
@@ -113,6 +113,9 @@ def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
         found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, **own))
     if "agb_sd" in found and not study.biomass:
         raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
+    if "agb_sd" in found:
+        said = (*found["agb_sd"].notes, "agb_sd: checked, but standard errors are not computed yet")
+        found["agb_sd"] = replace(found["agb_sd"], notes=said)
     if "karst" in found and "runoff" not in found:
         raise InputError(
             "--karst needs --runoff (mm per year) to tell a weathering sink, and takes --bicarbonate when given"
@@ -203,8 +206,6 @@ def _coding(study: Study, covers: tuple[Cover, ...], patch: int) -> Coding:
     if study.canopy is not None or patch > 1:
         dimensions.append(Dimension("tree", coding.TREE_STATES))
     dimensions.append(Dimension("climate", ("", *ZONES)))
-    if study.ecozone is not None:
-        raise InputError("--ecozone is not read yet; give --climate, whose zones stand for ecozones")
     for overlay in ("karst", "permafrost"):
         if getattr(study, overlay) is not None:
             dimensions.append(Dimension(overlay, ("", overlay)))

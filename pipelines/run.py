@@ -25,7 +25,7 @@ from pipelines.result import Result
 from pipelines.study import Study
 from pipelines.text import read_text
 from sinks import targets
-from sinks.accounts import Account, RegionInfo
+from sinks.accounts import TOTAL_REGION, Account, RegionInfo
 from sinks.coverage import coverage_table
 from sinks.exactsum import to_floats
 from sinks.parameters import Coefficient
@@ -35,31 +35,33 @@ log = logging.getLogger("sinks")
 
 
 def assess(study: Study) -> Result:
-    """Run one assessment and write its outputs into ``study.out``."""
+    """Run one assessment and write its outputs into ``study.out``, all of them or none."""
     start = time.monotonic()
-    out = Path(study.out)
-    prepare_out_dir(out, study.overwrite)
+    out = prepare_out_dir(study.out, study.overwrite)
     with _workspace(out) as work, _log_file(out):
         plan = make_plan(study, work)
+        own = _own_targets(plan)
         _look_first(plan)
         require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
-        log.info(
-            "grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers
-        )
+        log.info("grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers)
         partial = _walk(plan)
         _look_again(plan, partial)
-        paths = _finish_maps(plan, partial, out)
+        stage = work / "finished"
+        maps_made = _finish_maps(plan, partial, stage)
         account = Account.build(partial.sums, plan.block_plan.science, _regions(plan), _context(plan))
         found = closure.checks(account, partial, _step(plan))
         closure.require(found)
         coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)
-        card = _scorecard(study, account, coverage)
+        nation = targets.national(document=study.target_document)
+        card = targets.scorecard(account, coverage, nation, own, whole_nation=study.whole_nation)
         citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
         result = Result(
-            out, account, coverage, card, paths, _unknown(partial), plan.notes, _warnings(plan, partial, account, citations),
-            tuple(found), time.monotonic() - start, plan.pixels,
+            out, account, coverage, card, {name: out / "maps" / path.name for name, path in maps_made.items()},
+            _unknown(partial), plan.notes, _warnings(plan, partial, account, citations), tuple(found),
+            time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations)
+        _write(plan, result, citations, stage)
+        _publish(stage, out)
     return result
 
 
@@ -96,10 +98,22 @@ def _look_again(plan: Plan, partial: Partial) -> None:
         )
 
 
+def _own_targets(plan: Plan) -> tuple[targets.Target, ...]:
+    """The user's regional targets, held against the regions before the long part of the run."""
+    path = plan.study.targets
+    if not path:
+        return ()
+    own = targets.read_targets(read_text(path).text, path)
+    known = {TOTAL_REGION, *(r.id for r in _regions(plan))}
+    if strangers := sorted({t.region_id for t in own} - known):
+        raise InputError(f"{path}: speaks of regions that are not in this account: {', '.join(strangers)}; mend their region_id")
+    return own
+
+
 def _finish_maps(plan: Plan, partial: Partial, out: Path) -> dict[str, Path]:
     specs = [*plan.block_plan.value_maps, *([plan.block_plan.ecosystem_map] if plan.block_plan.ecosystem_map else [])]
     folder = out / "maps"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True)
     tags = {"YEAR": str(plan.study.year or ""), "SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"}
 
     def finish(spec: maps.MapSpec) -> Path:
@@ -139,12 +153,6 @@ def _base_map(plan: Plan) -> str:
 def _step(plan: Plan) -> float:
     request = plan.block_plan.request
     return request.steps[request.quantities.index("carbon_total")] if "carbon_total" in request.quantities else 0.0
-
-
-def _scorecard(study: Study, account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
-    own = targets.read_targets(read_text(study.targets).text, study.targets) if study.targets else ()
-    nation = targets.national(document=study.target_document)
-    return targets.scorecard(account, coverage, nation, own, whole_nation=study.whole_nation)
 
 
 def _unknown(partial: Partial) -> dict[int, tuple[int, float]]:
@@ -193,18 +201,33 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
 # ------------------------------------------------------------------------------------------ writing
 
 
-def _write(plan: Plan, result: Result, citations: list[Coefficient]) -> None:
-    tables.write_account(result.account, result.out)
-    tables.write_table(result.coverage, result.out / "coverage.csv")
-    tables.write_table(result.scorecard, result.out / "scorecard.csv")
-    rows = [{k: getattr(c, k) for k in Coefficient.__dataclass_fields__} for c in citations]
-    tables.write_table(
-        pd.DataFrame(rows, columns=list(Coefficient.__dataclass_fields__)), result.out / "coefficients.csv"
-    )
-    write_geopackage(plan, result, result.out / "assessment.gpkg")
+def _write(plan: Plan, result: Result, citations: list[Coefficient], stage: Path) -> None:
+    tables.write_account(result.account, stage)
+    tables.write_table(result.coverage, stage / "coverage.csv")
+    tables.write_table(result.scorecard, stage / "scorecard.csv")
+    fields = list(Coefficient.__dataclass_fields__)
+    rows = [{k: getattr(c, k) for k in fields} for c in citations]
+    tables.write_table(pd.DataFrame(rows, columns=fields), stage / "coefficients.csv")
+    write_geopackage(plan, result, stage / "assessment.gpkg")
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(result.out, _manifest(plan, result))
+    manifest.write(stage, _manifest(plan, result))
+
+
+def _publish(stage: Path, out: Path) -> None:
+    """Move finished files to their place, the manifest last: a folder with a manifest holds a whole run."""
+    if (out / manifest.NAME).is_file():
+        earlier = manifest.read(out)
+        (out / manifest.NAME).unlink()
+        for name in earlier.get("outputs", {}):
+            path = out / name
+            if path.resolve().is_relative_to(out.resolve()):
+                path.unlink(missing_ok=True)
+    files = [p for p in sorted(stage.rglob("*")) if p.is_file() and p.name != manifest.NAME]
+    for path in (*files, stage / manifest.NAME):
+        final = out / path.relative_to(stage)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(final)
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

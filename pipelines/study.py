@@ -14,12 +14,24 @@ from sinks.quantities import KEYS, TOTAL
 
 MAP_NAMES: Final = ("ecosystem", TOTAL.key, *KEYS)
 LAYER_NAMES: Final = (
-    "landcover", "agb", "agc", "volume", "agb_sd", "canopy", "climate", "ecozone", "soc", "karst", "runoff", "bicarbonate",
+    "landcover", "agb", "agc", "volume", "agb_sd", "canopy", "climate", "soc", "karst", "runoff", "bicarbonate",
     "permafrost",
 )  # fmt: skip
-LAYER_KINDS: Final = {"landcover": "class", "climate": "class", "ecozone": "class"}
+LAYER_KINDS: Final = {"landcover": "class", "climate": "class"}
 """Layers that are classes; all others are densities."""
 LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")
+_TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    **dict.fromkeys(("year", "workers", "block_size", "soil_depth"), ((int,), "a whole number without quotes")),
+    **dict.fromkeys(
+        ("canopy_threshold", "minimum_patch", "special_shrub_fraction", "memory"), ((int, float), "a number without quotes")
+    ),
+    **dict.fromkeys(
+        ("mangrove_is_forest", "whole_nation", "overwrite", "quiet", "json"), ((bool,), "true or false without quotes")
+    ),
+    "maps": ((str, list, tuple), "names of maps"),
+    "layers": ((dict,), "tables [layers.NAME]"),
+}
+"""Types of the options that are no plain text, and what to write."""
 _PATHS: Final = (*LAYER_NAMES, "regions", "targets", "out", "parameters", "legend")
 
 
@@ -40,7 +52,6 @@ class Study:
     agb_sd: Any = None
     canopy: Any = None
     climate: Any = None
-    ecozone: Any = None
     soc: Any = None
     karst: Any = None
     runoff: Any = None
@@ -104,13 +115,27 @@ def from_toml(path: Path, **options: Any) -> Study:
 def checked(options: Mapping[str, Any], where: str = "the command line") -> Study:
     """A study from options by name. Raises InputError listing everything that is wrong with them."""
     given = dict(options)
-    if "maps" in given:
-        given["maps"] = _map_names(given["maps"])
-    study = Study(**given)
-    problems = list(_problems(study))
+    problems = _mistyped(given)
+    if not problems:
+        if "maps" in given:
+            given["maps"] = _map_names(given["maps"])
+        study = Study(**given)
+        problems = _problems(study)
     if problems:
         raise InputError(f"{where}: " + "; ".join(problems))
     return study
+
+
+def _mistyped(given: Mapping[str, Any]) -> list[str]:
+    """Values of the wrong type, which a TOML file can hold: a number in quotes, a fraction of a worker."""
+    found = []
+    for name, value in given.items():
+        if value is None or name in LAYER_NAMES:
+            continue
+        kinds, wanted = _TYPES.get(name, ((str,), "text in quotes"))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            found.append(f"{name} is {value!r}; write {wanted}")
+    return found
 
 
 def _map_names(value: Any) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ GDAL_TYPES: Final = {
     "float32": "Float32", "float64": "Float64", "uint64": "UInt64", "int64": "Int64",
 }  # fmt: skip
 _WIDER: Final = {"uint8": "int16", "int8": "int16", "uint16": "int32", "int16": "int32"}
-_GDAL_NAME: Final = re.compile(r"^(/vsi|[A-Za-z0-9_]{2,}:)")
+_GDAL_NAME: Final = re.compile(r"^(/vsi|<|[A-Za-z0-9_]{2,}:)")
 
 
 class Tile(NamedTuple):
@@ -61,13 +61,17 @@ def joined(
 
 
 def view(
-    tile: Tile, crs_wkt: str, transform: Sequence[float], dtype: str, nodata: float | None, hole: float,
+    tile: Tile, crs_wkt: str, transform: Sequence[float], stored: str, dtype: str, nodata: float | None, hole: float,
     scale: float = 1.0, offset: float = 0.0,
 ) -> str:  # fmt: skip
-    """A raster as the warper should see it: scaled, and ``hole`` wherever there is nodata or the mask says so.
+    """A raster as the warper should see it: scaled, of type ``dtype``, and ``hole`` wherever it has no value.
 
-    A file's nodata, its mask or alpha band and NaN are three ways to be absent that GDAL does not combine by itself.
+    stored : its own type. A file's nodata, its mask or alpha band and NaN are three ways to be absent that GDAL does not
+    combine by itself: a source with both nodata and mask loses the mask, so that the mask is applied by a view below.
     """
+    if tile.masked and nodata is not None:
+        inner = view(tile, crs_wkt, transform, stored, stored, None, nodata)
+        tile = tile._replace(path=inner, band=1, masked=False)
     more = "<UseMaskBand>true</UseMaskBand>" if tile.masked else ""
     more += f"<NODATA>{number(nodata)}</NODATA>" if nodata is not None else ""
     if scale != 1 or offset != 0:

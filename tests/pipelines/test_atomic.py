@@ -89,13 +89,18 @@ def test_out_dir_with_foreign_files_is_refused_even_to_overwrite(tmp_path):
             atomic.prepare_out_dir(tmp_path, overwrite)
 
 
-@pytest.mark.parametrize("mark", atomic.RUN_MARKS)
-def test_out_dir_of_an_earlier_run_needs_overwrite(tmp_path, mark):
-    (tmp_path / mark).touch()
+def test_out_dir_of_a_failed_run_can_be_used_as_it_is(tmp_path):
+    (tmp_path / "run.log").touch()
+    (tmp_path / ".work").mkdir()
+    assert atomic.prepare_out_dir(tmp_path, overwrite=False) == tmp_path
+
+
+def test_out_dir_of_an_earlier_run_needs_overwrite(tmp_path):
+    (tmp_path / atomic.RUN_MARK).touch()
     with pytest.raises(InputError, match="--overwrite"):
         atomic.prepare_out_dir(tmp_path, overwrite=False)
     assert atomic.prepare_out_dir(tmp_path, overwrite=True) == tmp_path
-    assert names(tmp_path) == [mark]
+    assert names(tmp_path) == [atomic.RUN_MARK]
 
 
 def test_out_dir_that_is_a_file_or_below_one(tmp_path):
