@@ -45,7 +45,12 @@ def main(kind: str, inputs: list[str], arrays: list[str], out: Path) -> None:
         """One block of one map as a file of its own, as two threads cannot write one file."""
         n, w = job
         part = maps[n][w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]
-        shard = {**profile, "width": w.width, "height": w.height, "transform": rasterio.windows.transform(w, profile["transform"])}
+        shard = {
+            **profile,
+            "width": w.width,
+            "height": w.height,
+            "transform": rasterio.windows.transform(w, profile["transform"]),
+        }
         with rasterio.open(out / f"{n}_{w.row_off}_{w.col_off}.tif", "w", driver="GTiff", count=1, dtype=part.dtype,
                            tiled=True, blockxsize=512, blockysize=512, compress="deflate", zlevel=1,
                            predictor={"f": 3, "u": 2 if part.dtype.itemsize > 1 else 1}[part.dtype.kind], **shard) as d:  # fmt: skip

@@ -1,6 +1,6 @@
 """The usual way: rioxarray and Dask, whole-array thinking. Total carbon map and area-weighted sums by class.
 
-    python benchmarks/plain_script.py landcover.tif agb.tif out.tif
+python benchmarks/plain_script.py landcover.tif agb.tif out.tif
 """
 
 from __future__ import annotations

@@ -61,7 +61,11 @@ def prepare(a: argparse.Namespace, folder: Path) -> None:
     with rasterio.open(folder / "landcover.tif") as d:
         west, south, east, north = d.bounds
     cuts_x, cuts_y = np.linspace(west, east, 9), np.linspace(south, north, 8)
-    boxes = [box(x0, y0, x1, y1) for x0, x1 in zip(cuts_x, cuts_x[1:], strict=False) for y0, y1 in zip(cuts_y, cuts_y[1:], strict=False)]
+    boxes = [
+        box(x0, y0, x1, y1)
+        for x0, x1 in zip(cuts_x, cuts_x[1:], strict=False)
+        for y0, y1 in zip(cuts_y, cuts_y[1:], strict=False)
+    ]
     frame = gpd.GeoDataFrame({"code": [str(i) for i in range(len(boxes))]}, geometry=boxes, crs="EPSG:4326")
     frame.to_file(folder / "regions.gpkg")
     timed("ours", a, folder)  # also compiles what is cached from then on

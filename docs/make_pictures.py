@@ -1,6 +1,6 @@
 """Draw the README's picture from a finished run of the sample region.
 
-    sinks demo && python docs/make_pictures.py sinks-demo docs/images/demo.png
+sinks demo && python docs/make_pictures.py sinks-demo docs/images/demo.png
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def main(run: Path, out: Path) -> None:
     box = (bounds.left, bounds.right, bounds.bottom, bounds.top)
     axes[0].imshow(np.ma.masked_equal(values, 0), extent=box, cmap=colors, vmin=-0.5, vmax=255.5, interpolation="none")
     present = [c for c in classes().values() if (values == c.code).any()]
-    axes[0].legend(handles=[Patch(color=c.color, label=c.name_en) for c in present], fontsize=6.5, loc="lower left", ncol=2)
+    axes[0].legend(
+        handles=[Patch(color=c.color, label=c.name_en) for c in present], fontsize=6.5, loc="lower left", ncol=2
+    )
     axes[0].set_title("Ecosystem class")
     with rasterio.open(run / "maps" / "carbon_total.tif") as d:
         carbon = np.ma.masked_equal(d.read(1), d.nodata) * d.scales[0]

@@ -43,7 +43,9 @@ def assess(study: Study) -> Result:
         own = _own_targets(plan)
         _look_first(plan)
         require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
-        log.info("grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers)
+        log.info(
+            "grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers
+        )
         partial = _walk(plan)
         _look_again(plan, partial)
         stage = work / "finished"
@@ -106,7 +108,9 @@ def _own_targets(plan: Plan) -> tuple[targets.Target, ...]:
     own = targets.read_targets(read_text(path).text, path)
     known = {TOTAL_REGION, *(r.id for r in _regions(plan))}
     if strangers := sorted({t.region_id for t in own} - known):
-        raise InputError(f"{path}: speaks of regions that are not in this account: {', '.join(strangers)}; mend their region_id")
+        raise InputError(
+            f"{path}: speaks of regions that are not in this account: {', '.join(strangers)}; mend their region_id"
+        )
     return own
 
 
@@ -116,9 +120,11 @@ def _finish_maps(plan: Plan, partial: Partial, out: Path) -> dict[str, Path]:
     folder.mkdir(parents=True)
     tags = {"YEAR": str(plan.study.year or ""), "SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"}
 
+    threads = max(1, plan.workers // max(len(specs), 1))
+
     def finish(spec: maps.MapSpec) -> Path:
         shards = partial.shards.get(spec.name, ())
-        return maps.finish_map(replace(spec, tags={**spec.tags, **tags}), plan.grid, shards, folder)
+        return maps.finish_map(replace(spec, tags={**spec.tags, **tags}), plan.grid, shards, folder, threads=threads)
 
     paths = graph.each(specs, finish, graph.Workers(plan.workers))
     return {spec.name: path for spec, path in zip(specs, paths, strict=True)}

@@ -23,7 +23,8 @@ LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resamp
 _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     **dict.fromkeys(("year", "workers", "block_size", "soil_depth"), ((int,), "a whole number without quotes")),
     **dict.fromkeys(
-        ("canopy_threshold", "minimum_patch", "special_shrub_fraction", "memory"), ((int, float), "a number without quotes")
+        ("canopy_threshold", "minimum_patch", "special_shrub_fraction", "memory"),
+        ((int, float), "a number without quotes"),
     ),
     **dict.fromkeys(
         ("mangrove_is_forest", "whole_nation", "overwrite", "quiet", "json"), ((bool,), "true or false without quotes")

@@ -125,7 +125,10 @@ def _rotated(path):
 
 
 def _regions(folder, east=0.0, **columns):
-    boxes = [(WEST + east, NORTH - 1000, WEST + east + 900, NORTH), (WEST + east + 900, NORTH - 1000, WEST + east + 1800, NORTH)]
+    boxes = [
+        (WEST + east, NORTH - 1000, WEST + east + 900, NORTH),
+        (WEST + east + 900, NORTH - 1000, WEST + east + 1800, NORTH),
+    ]
     return str(write_regions(folder / "bad_regions.gpkg", boxes, **columns))
 
 
@@ -178,7 +181,11 @@ def test_an_earlier_run_is_replaced_only_when_asked(given, tmp_path):
 
 
 def test_toml_mistakes_are_named(tmp_path):
-    for text, said in (("landcovr = 'x'\n", "did you mean 'landcover'"), ("year = = 3\n", "not a readable TOML"), ("year = '2023'\n", "year")):
+    for text, said in (
+        ("landcovr = 'x'\n", "did you mean 'landcover'"),
+        ("year = = 3\n", "not a readable TOML"),
+        ("year = '2023'\n", "year"),
+    ):
         path = tmp_path / "a.toml"
         path.write_text(text)
         result = CliRunner().invoke(main, ["assess", str(path)])
@@ -201,7 +208,12 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_no_half_file(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("no small file system can be mounted here")
     try:
-        given = {**small(tmp_path, size=1500), "legend": "worldcover", "climate": "warm_temperate_moist", "parameters": "china"}
+        given = {
+            **small(tmp_path, size=1500),
+            "legend": "worldcover",
+            "climate": "warm_temperate_moist",
+            "parameters": "china",
+        }
         said = complain(given, out=disk / "out", code=1)
         assert re.search("room|space|full", said), said
     finally:
@@ -209,9 +221,16 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_no_half_file(tmp_path):
 
 
 def test_an_interrupt_leaves_nothing_half_written(tmp_path):
-    given = {**small(tmp_path, size=3000), "legend": "worldcover", "climate": "warm_temperate_moist", "parameters": "china"}
+    given = {
+        **small(tmp_path, size=3000),
+        "legend": "worldcover",
+        "climate": "warm_temperate_moist",
+        "parameters": "china",
+    }
     arguments = options(given, "--block-size=512", out=tmp_path / "out")
-    with subprocess.Popen([sys.executable, "-m", "pipelines.cli", *arguments], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", *arguments], stderr=subprocess.PIPE, text=True
+    ) as process:
         work = tmp_path / "out" / ".work"
         until = time.monotonic() + 60
         while time.monotonic() < until and not (work.exists() and list(work.rglob("*.tif"))):

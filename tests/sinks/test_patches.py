@@ -9,7 +9,9 @@ from scipy import ndimage
 from sinks.patches import large_enough, patch_pixels
 
 
-@pytest.mark.parametrize(("hectares", "pixel", "pixels"), [(0.0667, 100, 7), (0.0667, 900, 1), (0.0667, 593, 2), (0.5, 100, 50)])
+@pytest.mark.parametrize(
+    ("hectares", "pixel", "pixels"), [(0.0667, 100, 7), (0.0667, 900, 1), (0.0667, 593, 2), (0.5, 100, 50)]
+)
 def test_one_mu_in_pixels(hectares, pixel, pixels):
     # 667 m2 is 6.67 pixels of 10 m, so 7 are needed; 0.5 ha is exactly 50
     assert patch_pixels(hectares, pixel) == pixels
