@@ -74,7 +74,8 @@ def to_cog(n: int, data: np.ndarray, out: Path, profile: dict) -> None:  # type:
         with rasterio.open(path) as d:
             h, w = d.shape
         parts.append(
-            f'<SimpleSource><SourceFilename relativeToVRT="0">{path.resolve()}</SourceFilename><SourceBand>1</SourceBand>'
+            f'<SimpleSource><SourceFilename relativeToVRT="0">{path.resolve()}</SourceFilename>'
+            f"<SourceBand>1</SourceBand>"
             f'<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/>'
             f'<DstRect xOff="{col}" yOff="{row}" xSize="{w}" ySize="{h}"/></SimpleSource>'
         )
@@ -85,7 +86,8 @@ def to_cog(n: int, data: np.ndarray, out: Path, profile: dict) -> None:  # type:
         f'<VRTRasterBand dataType="{kind}" band="1">{"".join(parts)}</VRTRasterBand></VRTDataset>'
     )
     copy(
-        vrt, out / f"{n}.cog.tif", driver="COG", COMPRESS="DEFLATE", LEVEL=1, PREDICTOR="YES" if data.dtype.itemsize > 1 else "NO",
+        vrt, out / f"{n}.cog.tif", driver="COG", COMPRESS="DEFLATE", LEVEL=1,
+        PREDICTOR="YES" if data.dtype.itemsize > 1 else "NO",
         BLOCKSIZE=512, STATISTICS="YES", BIGTIFF="IF_SAFER", NUM_THREADS=THREADS,
         OVERVIEW_RESAMPLING="MODE" if data.dtype.itemsize == 1 else "AVERAGE",
     )  # fmt: skip

@@ -14,13 +14,15 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import rasterio
-from make_pair import write_pair
 from shapely import box
+
+from make_pair import write_pair
 
 HERE = Path(__file__).parent
 
@@ -61,11 +63,7 @@ def prepare(a: argparse.Namespace, folder: Path) -> None:
     with rasterio.open(folder / "landcover.tif") as d:
         west, south, east, north = d.bounds
     cuts_x, cuts_y = np.linspace(west, east, 9), np.linspace(south, north, 8)
-    boxes = [
-        box(x0, y0, x1, y1)
-        for x0, x1 in zip(cuts_x, cuts_x[1:], strict=False)
-        for y0, y1 in zip(cuts_y, cuts_y[1:], strict=False)
-    ]
+    boxes = [box(x0, y0, x1, y1) for x0, x1 in pairwise(cuts_x) for y0, y1 in pairwise(cuts_y)]
     frame = gpd.GeoDataFrame({"code": [str(i) for i in range(len(boxes))]}, geometry=boxes, crs="EPSG:4326")
     frame.to_file(folder / "regions.gpkg")
     timed("ours", a, folder)  # also compiles what is cached from then on

@@ -142,7 +142,9 @@ def _mistyped(given: Mapping[str, Any]) -> list[str]:
 def _map_names(value: Any) -> tuple[str, ...]:
     """Maps from a comma-separated text or a list; ``all`` and ``none`` are words."""
     names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
-    return {("all",): MAP_NAMES, ("none",): ()}.get(tuple(names), tuple(names))
+    if names == ["all"]:
+        return MAP_NAMES
+    return () if names == ["none"] else tuple(names)
 
 
 def _problems(s: Study) -> list[str]:

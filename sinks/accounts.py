@@ -33,7 +33,8 @@ OVERLAYS: Final = ("karst", "permafrost")
 """What crosses ecosystems: an account says how much of it lies there."""
 
 KEY_COLUMNS: Final = (
-    "region_id", "ecosystem", "forest_type", "cover", "tree", "climate", "ecozone", "soil", "karst", "permafrost", "present", "piece",
+    "region_id", "ecosystem", "forest_type", "cover", "tree", "climate", "ecozone", "soil", "karst", "permafrost",
+    "present", "piece",
 )  # fmt: skip
 TIDY_COLUMNS: Final = (
     "region_id", "region_name", "ecosystem", "forest_type", "quantity", "unit", "value", "se", "low", "high",
@@ -167,8 +168,9 @@ def _labels(region_id: str, code: int, piece: int, science: Science) -> tuple[An
     cover = science.coding.cover(code)
     name = "/".join(part for part in (cover.ecosystem, cover.forest_type, cover.subclass, cover.code) if part)
     return (
-        region_id, ecosystem, forest_type, name, labels.get("tree", COUNTED), stratum.climate, stratum.ecozone, stratum.soil,
-        stratum.karst, labels.get("permafrost") == "permafrost", "+".join(t for t in science.coding.terms if t in stratum.present), piece,
+        region_id, ecosystem, forest_type, name, labels.get("tree", COUNTED), stratum.climate, stratum.ecozone,
+        stratum.soil, stratum.karst, labels.get("permafrost") == "permafrost",
+        "+".join(t for t in science.coding.terms if t in stratum.present), piece,
     )  # fmt: skip
 
 

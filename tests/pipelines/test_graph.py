@@ -60,7 +60,7 @@ def test_each_keeps_the_order():
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr(graph, "PATIENCE", "1s")
-    with pytest.raises(InputError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(InputError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         graph.run([1], square, total, graph.Workers(1, "tcp://127.0.0.1:9"))
 
 

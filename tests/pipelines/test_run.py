@@ -11,12 +11,12 @@ import pytest
 import rasterio
 import rioxarray
 from rio_cogeo import cog_validate
-from scenes import small, write_raster, write_regions
 
 import sinks
 from pipelines import explain, run, tables
 from pipelines.errors import InputError
 from pipelines.study import Study, checked, from_toml
+from scenes import small, write_raster, write_regions
 
 
 def study(folder, out="out", **more) -> Study:
