@@ -51,9 +51,9 @@ def main(kind: str, inputs: list[str], arrays: list[str], out: Path) -> None:
             "height": w.height,
             "transform": rasterio.windows.transform(w, profile["transform"]),
         }
-        with rasterio.open(out / f"{n}_{w.row_off}_{w.col_off}.tif", "w", driver="GTiff", count=1, dtype=part.dtype,
-                           tiled=True, blockxsize=512, blockysize=512, compress="deflate", zlevel=1,
-                           predictor={"f": 3, "u": 2 if part.dtype.itemsize > 1 else 1}[part.dtype.kind], **shard) as d:  # fmt: skip
+        shard |= {"count": 1, "dtype": part.dtype, "tiled": True, "blockxsize": 512, "blockysize": 512}
+        shard |= {"compress": "deflate", "zlevel": 1, "predictor": {"u1": 1, "u2": 2, "f4": 3}[part.dtype.str[1:]]}
+        with rasterio.open(out / f"{n}_{w.row_off}_{w.col_off}.tif", "w", driver="GTiff", **shard) as d:
             d.write(part, 1)
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -247,7 +247,8 @@ def _tree_state(
         state[inner(open_stands, halo)] = 1
         forest = inner(stands, halo)
     if plan.patch > 1:
-        state[forest & ~large_enough(stands, plan.patch, halo)] = 2
+        small = forest & ~large_enough(stands, plan.patch, halo)
+        state |= small.view(np.uint8) << 1
     return state
 
 

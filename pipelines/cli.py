@@ -113,7 +113,7 @@ def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--map-type", help="uint16 (steps of 0.1) or float32.  [uint16]"),
         click.option("--layer", "layer_options", multiple=True, metavar="NAME.KEY=VALUE",
                      help="What a file does not say, e.g. agb.nodata=0, agb.crs=EPSG:4326, agb.scale=0.1, agb.kind=amount."),
-        click.option("--block-size", type=int, help="Side of a block [pixels], a multiple of 512."),
+        click.option("--block-size", type=int, help="Side of a block [pixels], a multiple of 1024."),
         click.option("--workers", type=int, help="Threads.  [all cores]"),
         click.option("--scheduler", help="Dask scheduler, e.g. tcp://host:8786."),
         click.option("--memory", type=float, help="Most memory for blocks [GiB]."),

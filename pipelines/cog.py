@@ -74,10 +74,39 @@ class BlockLike(Protocol):
 
 
 class ShardLike(BlockLike, Protocol):
-    """An encoded block; without a path when all of it is nodata."""
+    """An encoded block; without a path when all of it is nodata. half : the same at half the resolution, if made."""
 
     @property
     def path(self) -> Path | None: ...
+    @property
+    def half(self) -> HalfShard | None: ...
+
+
+@dataclass(frozen=True)
+class HalfShard:
+    """A block at half the resolution, at its place in the raster of half the size."""
+
+    path: Path | None
+    row: int
+    col: int
+    height: int
+    width: int
+    half: None = None
+
+
+@dataclass(frozen=True)
+class _HalfGrid:
+    """The raster of half the size that half shards tile."""
+
+    crs_wkt: str
+    transform: tuple[float, float, float, float, float, float]
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, grid: GridLike) -> _HalfGrid:
+        a, b, c, d, e, f = grid.transform
+        return cls(grid.crs_wkt, (2 * a, 2 * b, c, 2 * d, 2 * e, f), -(-grid.width // 2), -(-grid.height // 2))
 
 
 @dataclass(frozen=True)
@@ -322,8 +351,12 @@ def _template(path: Path, grid: GridLike, encoding: Encoding, describe: Callable
 def _overviews(
     work: Path, shards: Sequence[ShardLike], grid: GridLike, encoding: Encoding, threads: int
 ) -> list[_Mosaic]:
-    """The overviews, from large to small, encoded by GDAL in a file of their own."""
+    """The overviews, from large to small: the first from the shards' halves where they have them, the others by GDAL."""
     wanted = levels(grid.width, grid.height)
+    halves = [shard.half for shard in shards]
+    if wanted and None not in halves:
+        first, half = [h for h in halves if h is not None], _HalfGrid.of(grid)
+        return [_Mosaic.of(first, half), *_overviews(work, first, half, encoding, threads)]
     if not wanted or all(shard.path is None for shard in shards):
         return [_Mosaic.empty(width, height) for _, width, height in wanted]
     vrt = work / "mosaic.vrt"

@@ -17,7 +17,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
-from pipelines import cog, styles, tiff
+from pipelines import cog, halving, styles, tiff
 from pipelines.atomic import atomic_path, disk_error
 from pipelines.cog import TILE, BlockLike, Encoding, GridLike
 from pipelines.errors import RunError
@@ -164,7 +164,7 @@ def _tile_stats(tile: NDArray[Any], nodata: float) -> MapStats:
 
 @dataclass(frozen=True)
 class Shard:
-    """The block of a map that a worker encoded; no file where all of it is nodata."""
+    """The block of a map that a worker encoded; no file where all of it is nodata. half : at half the resolution."""
 
     path: Path | None
     row: int
@@ -172,6 +172,7 @@ class Shard:
     height: int
     width: int
     stats: MapStats
+    half: cog.HalfShard | None = None
 
 
 def write_shard(
@@ -201,14 +202,31 @@ def write_shard(
         )
     stats = MapStats.of(array, spec.nodata)
     path = Path(directory) / f"{spec.name}.{block.row}.{block.col}.tif"
+    half_path = path.with_suffix(".half.tif")
+    # Halves line up with the tiles of the first overview only where blocks begin at every second tile.
+    halved = block.row % (2 * cog.TILE) == 0 == block.col % (2 * cog.TILE) and bool(cog.levels(grid.width, grid.height))
+    at = (block.row // 2, block.col // 2, -(-block.height // 2), -(-block.width // 2))
     if not stats.valid and _all_nodata(array, spec.nodata):
         path.unlink(missing_ok=True)
-        return Shard(None, block.row, block.col, block.height, block.width, stats)
+        half_path.unlink(missing_ok=True)
+        half = cog.HalfShard(None, *at) if halved else None
+        return Shard(None, block.row, block.col, block.height, block.width, stats, half)
     a, b, c, d, e, f = grid.transform
     place = Affine(a, b, c + a * block.col + b * block.row, d, e, f + d * block.col + e * block.row)
+    _encode(path, array, spec, place)
+    half = None
+    if halved:
+        coarse = Affine(2 * place.a, 2 * place.b, place.c, 2 * place.d, 2 * place.e, place.f)
+        _encode(half_path, halving.halve(array, spec.nodata, spec.encoding.resampling), spec, coarse)
+        half = cog.HalfShard(half_path, *at)
+    return Shard(path, block.row, block.col, block.height, block.width, stats, half)
+
+
+def _encode(path: Path, array: NDArray[Any], spec: MapSpec, place: Affine) -> None:
+    """A tiled GeoTIFF of one array, there whole or not at all."""
     with atomic_path(path) as temporary:
         try:
-            profile = spec.encoding.profile(block.width, block.height)
+            profile = spec.encoding.profile(array.shape[1], array.shape[0])
             with rasterio.open(temporary, "w", transform=place, **profile) as dataset:
                 dataset.write(array, 1)
             tiff.read_directories(temporary)  # GDAL may close a file on a full disk without a word
@@ -216,7 +234,6 @@ def write_shard(
             raise disk_error(path, error) or RunError(
                 f"{path} cannot be written: {error}; see that its disk works and has room."
             ) from error
-    return Shard(path, block.row, block.col, block.height, block.width, stats)
 
 
 def _all_nodata(array: NDArray[Any], nodata: float) -> bool:

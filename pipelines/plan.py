@@ -29,7 +29,8 @@ from sinks.plug import Cover, Options
 from sinks.science import Science
 
 DEFAULT_BLOCK: Final = 2048
-_TILE: Final = 512
+_TILE: Final = 1024
+"""Blocks begin at multiples of it: two tiles of a map, so that a half-size tile is whole too."""
 _CHINA_BOX: Final = (73.0, 136.0, 15.0, 55.0)
 
 

@@ -199,9 +199,7 @@ def _same(one: float | None, other: float | None) -> bool:
 def open_raster(path: str) -> rasterio.DatasetReader:
     """A handle of one's own. Raises InputError when the file is missing, no raster or damaged."""
     try:
-        with warnings.catch_warnings():  # that a raster lies nowhere is said by inspect
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(path, sharing=False)
+        return rasterio.open(path, sharing=False)
     except RasterioIOError as error:
         local = not path.startswith(("/vsi", "<")) and not re.match(r"^[A-Za-z0-9_]{2,}:", path)
         if local and not Path(path).exists():
@@ -215,7 +213,11 @@ def open_raster(path: str) -> rasterio.DatasetReader:
 
 def inspect(layer: Layer) -> Source:
     """Open a layer's file, check it and note what it says. Raises InputError naming what is wrong and the mend."""
-    found = _described(layer)
+    with (
+        warnings.catch_warnings()
+    ):  # that a raster lies nowhere is said below; never in threads, which share the filters
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        found = _described(layer)
     marks = [fingerprint(p) for p in layer.files or (layer.path,)]
     mark = marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
     return replace(found, fingerprint=mark)

@@ -174,8 +174,8 @@ def _problems(s: Study) -> list[str]:
     for name, value in (("workers", s.workers), ("block-size", s.block_size), ("memory", s.memory)):
         if value is not None and value <= 0:
             found.append(f"--{name} is {value}; give a number above 0")
-    if s.block_size is not None and s.block_size % 512:
-        found.append(f"--block-size is {s.block_size}; give a multiple of 512")
+    if s.block_size is not None and s.block_size % 1024:
+        found.append(f"--block-size is {s.block_size}; give a multiple of 1024")
     for layer, keys in s.layers.items():
         if layer not in LAYER_NAMES:
             found.append(f"unknown layer {_suggest(layer, LAYER_NAMES)} under [layers]")

@@ -104,7 +104,7 @@ CASES = {
     "unknown map": (lambda d, g: g.update(maps="carbon_totl"), "did you mean 'carbon_total'"),
     "unknown layer key": (lambda d, g: g.update(layer="agb.nodat=3"), "did you mean 'nodata'"),
     "layer option without a value": (lambda d, g: g.update(layer="agb.nodata"), "NAME.KEY=VALUE"),
-    "odd block size": (lambda d, g: g.update(block_size=500), "multiple of 512"),
+    "odd block size": (lambda d, g: g.update(block_size=512), "multiple of 1024"),
     "a year that is none": (lambda d, g: g.update(year=20233), "no year of a map"),
     "unknown definition": (lambda d, g: g.update(forest_definition="ipcc"), "choose china or fao"),
 }  # fmt: skip
@@ -227,7 +227,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path):
         "climate": "warm_temperate_moist",
         "parameters": "china",
     }
-    arguments = options(given, "--block-size=512", out=tmp_path / "out")
+    arguments = options(given, "--block-size=1024", out=tmp_path / "out")
     with subprocess.Popen(
         [sys.executable, "-m", "pipelines.cli", *arguments], stderr=subprocess.PIPE, text=True
     ) as process:

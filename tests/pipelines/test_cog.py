@@ -191,22 +191,22 @@ def test_a_map_of_nothing_but_nodata(tmp_path, shape):
 
 
 def partitions(length):
-    """Cuts of a length at multiples of 512."""
-    inner = range(512, length, 512)
+    """Cuts of a length at multiples of 1024: where blocks of a run begin, and halves are made with them."""
+    inner = range(1024, length, 1024)
     return st.sets(st.sampled_from(inner)).map(lambda some: [0, *sorted(some), length])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_the_same_bytes_however_the_grid_is_cut(tmp_path_factory, dtype):
-    array, spec = a_source(1700, 2100, dtype), a_map(dtype)
+    array, spec = a_source(2600, 3100, dtype), a_map(dtype)
 
     def finished(folder, parts):
         grid, shards = shards_of(array, spec, folder / "shards", parts)
         return maps.finish_map(spec, grid, shards, folder).read_bytes()
 
-    whole = finished(tmp_path_factory.mktemp("whole"), blocks([0, 1700], [0, 2100]))
+    whole = finished(tmp_path_factory.mktemp("whole"), blocks([0, 2600], [0, 3100]))
 
-    @given(rows=partitions(1700), cols=partitions(2100), order=st.randoms(use_true_random=False))
+    @given(rows=partitions(2600), cols=partitions(3100), order=st.randoms(use_true_random=False))
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def cut(rows, cols, order):
         parts = blocks(rows, cols)

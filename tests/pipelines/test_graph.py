@@ -68,11 +68,11 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
 def test_a_cluster_of_processes_gives_the_same_bits_as_threads(tmp_path):
     given = small(tmp_path, size=1100)
     options = {**given, "legend": "worldcover", "parameters": "china", "climate": "warm_temperate_moist", "quiet": True}
-    here = run.assess(checked({**options, "out": str(tmp_path / "here"), "block_size": 512}))
+    here = run.assess(checked({**options, "out": str(tmp_path / "here"), "block_size": 1024}))
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         there = run.assess(
             checked(
-                {**options, "out": str(tmp_path / "there"), "block_size": 512, "scheduler": cluster.scheduler_address}
+                {**options, "out": str(tmp_path / "there"), "block_size": 1024, "scheduler": cluster.scheduler_address}
             )
         )
     assert there.account.tidy["value"].to_numpy().tobytes() == here.account.tidy["value"].to_numpy().tobytes()

@@ -63,7 +63,7 @@ def pixels(path):
         return d.read(1)
 
 
-@pytest.mark.parametrize("cut", [{"block_size": 512, "workers": 2}, {"block_size": 1024, "workers": 1}])
+@pytest.mark.parametrize("cut", [{"block_size": 1024, "workers": 2}, {"block_size": 2048, "workers": 1}])
 def test_same_bits_for_any_cut(scene, whole, tmp_path, cut):
     other = run.assess(study(tmp_path, **scene, **cut))
     assert other.account.tidy["value"].to_numpy().tobytes() == whole.account.tidy["value"].to_numpy().tobytes()
@@ -233,10 +233,10 @@ def test_small_stands_and_open_stands_are_trees_outside_forest(tmp_path):
 
 def test_patches_do_not_feel_the_block_edges(tmp_path):
     rng = np.random.default_rng(5)
-    cover = np.where(rng.random((700, 600)) < 0.35, 10, 30).astype(np.uint8)
+    cover = np.where(rng.random((1500, 1100)) < 0.35, 10, 30).astype(np.uint8)
     lc = write_raster(tmp_path / "lc.tif", cover, pixel=10.0, nodata=0)
-    one = run.assess(study(tmp_path, out="a", landcover=str(lc), maps="ecosystem", block_size=512))
-    two = run.assess(study(tmp_path, out="b", landcover=str(lc), maps="ecosystem", block_size=1024))
+    one = run.assess(study(tmp_path, out="a", landcover=str(lc), maps="ecosystem", block_size=1024))
+    two = run.assess(study(tmp_path, out="b", landcover=str(lc), maps="ecosystem", block_size=2048))
     assert (pixels(one.maps["ecosystem"]) == pixels(two.maps["ecosystem"])).all()
     assert one.account.value("area", ecosystem="trees_outside_forest") > 0
 

@@ -1,0 +1,64 @@
+"""Half the resolution of a block while it is still in memory: the first overview of a map, without decoding it again.
+
+Every two by two pixels become one; at an odd edge, what there is of them. What is nodata does not count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+
+def halve(array: NDArray[Any], nodata: float, resampling: str) -> NDArray[Any]:
+    """Array (h, w) → (⌈h/2⌉, ⌈w/2⌉) of the same dtype: the mean for densities, the commonest value for classes.
+
+    Whole numbers are rounded half up; of classes that are equally common, the first in reading order is taken.
+    """
+    stored = array.dtype.type(nodata)
+    if resampling == "mode":
+        return _commonest(array, stored)
+    return _mean(array, stored, array.dtype.kind != "f")
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _mean(array: NDArray[Any], nodata: Any, whole: bool) -> NDArray[Any]:
+    h, w = array.shape
+    out = np.full(((h + 1) // 2, (w + 1) // 2), nodata, array.dtype)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total = 0.0
+            n = 0
+            for k in range(2 * i, min(2 * i + 2, h)):
+                for m in range(2 * j, min(2 * j + 2, w)):
+                    v = array[k, m]
+                    if v != nodata:
+                        total += v
+                        n += 1
+            if n > 0:
+                out[i, j] = np.floor(total / n + 0.5) if whole else total / n
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _commonest(array: NDArray[Any], nodata: Any) -> NDArray[Any]:
+    h, w = array.shape
+    out = np.full(((h + 1) // 2, (w + 1) // 2), nodata, array.dtype)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            best = 0
+            for k in range(2 * i, min(2 * i + 2, h)):
+                for m in range(2 * j, min(2 * j + 2, w)):
+                    v = array[k, m]
+                    if v == nodata:
+                        continue
+                    n = 0
+                    for p in range(2 * i, min(2 * i + 2, h)):
+                        for q in range(2 * j, min(2 * j + 2, w)):
+                            n += array[p, q] == v
+                    if n > best:
+                        best = n
+                        out[i, j] = v
+    return out
