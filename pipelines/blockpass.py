@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     category, filled = categories(plan, block, wide, layers)
     term = terms(plan, shape, layers)
     code = coding.pack(category, plan.science.coding.radices, term)
-    region = np.ones(shape, np.int32) if plan.regions is None else zones.label(plan.regions, block)
+    region = _one_region(*shape) if plan.regions is None else zones.label(plan.regions, block)
     seen = onepass.survey(code, region, plan.n_regions)
     strata = plan.science.strata(seen.codes, plan.request)
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
@@ -144,6 +145,12 @@ def process(plan: BlockPlan, block: Block) -> Partial:
         filled,
         total,
     )
+
+
+@lru_cache(maxsize=4)
+def _one_region(height: int, width: int) -> NDArray[np.int32]:
+    """Region 1 everywhere; made once for each shape of block, and never written to."""
+    return np.ones((height, width), np.int32)
 
 
 # ------------------------------------------------------------------------------------------ reading

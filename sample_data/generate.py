@@ -33,7 +33,8 @@ WEST, NORTH, STEP, SIZE, PAD = 106.0, 23.2, 0.002, 800, 40
 FULL: Final = SIZE + 2 * PAD
 NEEDLE, BROAD, MIXED, BAMBOO, SHRUB, GRASS, CROP, WETLAND, MANGROVE, MARSH, BUILT, BARE, WATER = range(1, 14)
 UNLISTED: Final = 99
-GAP_SHARE: Final = 0.005
+ISLAND: Final = 60
+"""Pixels of 0.004 degrees from which an island is a part of a county."""
 REAL: Final = "SYNTHETIC sample region Qinglan; stands for no real place"
 DATE: Final = "2024-01-01"
 COUNTIES: Final = (
@@ -311,18 +312,28 @@ def county_labels(t: Terrain) -> Array:
     return labels
 
 
-def polygons(labels: Array) -> list[shapely.Geometry]:
-    """The counties' outlines, neighbours sharing every vertex of a border; islets and stray bits are left out."""
+def tidied(labels: Array, sea: Array) -> Array:
+    """The labels with every county in one piece and its islands; its other stray bits go to a neighbour or to none."""
+    labels = labels.copy()
     for code in range(1, 25):
         parts, count = ndimage.label(labels == code)
         sizes = np.bincount(parts.ravel())[1:]
         for small in [i + 1 for i in range(count) if sizes[i] < sizes.max()]:
             here = parts == small
-            around = labels[ndimage.binary_dilation(here, np.ones((3, 3))) & ~here]
-            labels[here] = np.bincount(around).argmax() if around.any() else 0
+            ring = ndimage.binary_dilation(here) & ~here
+            # sea all around: an island, not a bit that the frame cut off; islets would only be slivers as polygons
+            if sea[ring].all() and sizes[small - 1] >= ISLAND:
+                continue
+            around = labels[ring & (labels > 0)]  # without the sea, which would outvote a neighbour on a headland
+            labels[here] = np.bincount(around).argmax() if around.size else 0
     holes = ndimage.binary_fill_holes(labels > 0) & (labels == 0)
     nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
     labels[holes] = labels[tuple(nearest)][holes]
+    return labels
+
+
+def polygons(labels: Array) -> list[shapely.Geometry]:
+    """The counties' outlines, neighbours sharing every vertex of a border."""
     step = 2 * STEP
     grid = from_origin(WEST - PAD * STEP, NORTH + PAD * STEP, step, step)
     pieces: dict[int, list[shapely.Geometry]] = {code: [] for code in range(1, 25)}
@@ -334,7 +345,7 @@ def polygons(labels: Array) -> list[shapely.Geometry]:
 
 def counties(t: Terrain) -> gpd.GeoDataFrame:
     """The 24 counties; the land area is the registered one, which differs a little from the outline's."""
-    outlines = polygons(county_labels(t))
+    outlines = polygons(tidied(county_labels(t), t.sea[::2, ::2]))
     geod = Geod(ellps="GRS80")
     drift = np.random.default_rng([SEED, 55]).uniform(-0.003, 0.003, 24)
     area = [abs(geod.geometry_area_perimeter(shape)[0]) / 1e4 for shape in outlines]

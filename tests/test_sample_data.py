@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.util
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -12,9 +14,11 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import rasterio.features
 import shapely
 from pyproj import Geod
 from rasterio.warp import transform_bounds
+from scipy import ndimage
 
 DATA = Path(__file__).parents[1] / "sample_data"
 RASTERS = (
@@ -111,6 +115,13 @@ def test_the_readme_lists_every_raster() -> None:
     assert [name for name in NAMES if f"`{name}`" not in text] == []
 
 
+def test_the_readme_has_the_checksum_of_every_file() -> None:
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{64})` \|$", text, re.MULTILINE))
+    kept = [f for f in DATA.iterdir() if f.is_file() and f.suffix not in (".md", ".py")]
+    assert listed == {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in kept}
+
+
 def test_land_cover_grid() -> None:
     with rasterio.open(DATA / "landcover_2023.tif") as file:
         assert file.shape == (800, 800)
@@ -193,8 +204,26 @@ def test_counties_neither_overlap_nor_leave_gaps() -> None:
     assert shapely.is_valid(shapes).all()
     union = shapely.union_all(shapes)
     assert shapely.area(shapes).sum() == pytest.approx(union.area, rel=1e-9)
-    assert union.geom_type == "Polygon"
-    assert len(union.interiors) == 0
+    assert [len(part.interiors) for part in union.geoms if part.interiors] == []
+    mainland = max(union.geoms, key=lambda part: part.area)
+    assert mainland.area > 0.98 * union.area
+
+
+def test_some_counties_have_islands() -> None:
+    table = counties()
+    several = table["adcode"][shapely.get_num_geometries(table.geometry.to_numpy()) > 1]
+    assert list(several) == ["990123", "990124"]
+
+
+def test_mainland_is_in_a_county_but_for_the_rim() -> None:
+    with rasterio.open(DATA / "landcover_2023.tif") as file:
+        cover, grid = file.read(1), file.transform
+    parts, _ = ndimage.label(~np.isin(cover, (0, 13)))
+    mainland = parts == np.bincount(parts[parts > 0]).argmax()
+    outside = rasterio.features.geometry_mask(counties().geometry, cover.shape, grid)
+    inner = np.zeros(cover.shape, bool)
+    inner[40:-40, 40:-40] = True
+    assert np.mean(outside[mainland & inner]) < 0.01
 
 
 def test_counties_are_named_and_one_reaches_north_of_the_land_cover() -> None:
