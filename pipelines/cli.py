@@ -223,7 +223,7 @@ def demo(out: Path, workers: int | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--targets", type=click.Path(path_type=Path), help="Your regional targets (CSV).")
 @click.option(
     "--target-document", default="guidance_2021", show_default=True, help="National targets of which document."
@@ -231,10 +231,18 @@ def demo(out: Path, workers: int | None, as_json: bool) -> None:
 @click.option("--whole-nation", is_flag=True, help="The regions together are the nation.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_answers
-def targets(run: Path, targets: Path | None, target_document: str, whole_nation: bool, as_json: bool) -> None:
-    """The scorecard of a finished run, against these or other targets."""
+def targets(run: Path | None, targets: Path | None, target_document: str, whole_nation: bool, as_json: bool) -> None:
+    """The scorecard of a finished run, against these or other targets; without a run, the register of targets.
+
+    \b
+    sinks targets
+    sinks targets result --target-document forestry_plan_14
+    """
     from pipelines import scorecards
 
+    if run is None:
+        click.echo(scorecards.register_text())
+        return
     card = scorecards.of_run(run, targets, target_document, whole_nation)
     click.echo(card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card))
 

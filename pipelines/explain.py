@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
         "class": "no ecosystem" if is_no_ecosystem(stratum) else " / ".join(filter(None, (ecosystem, forest_type))),
         "stratum": {**p.science.coding.labels(code), "layers with a value": ", ".join(sorted(stratum.present)) or "none"},
         "method": [c.method for c in pieces.coefficients if c.method],
-        "coefficients": [c.cite() for part in pieces.coefficients for c in part.values.values()],
+        "coefficients": [replace(c, name=k).cite() for part in pieces.coefficients for k, c in part.values.items()],
         "area_ha": area / M2_PER_HA,
         "per hectare": {k: {"value": v, "unit": BY_KEY[k].unit} for k, v in density.items() if not math.isnan(v)},
         "this pixel": {

@@ -24,6 +24,16 @@ def of_run(run: Path, own: Path | None, document: str, whole_nation: bool) -> pd
     return targets.scorecard(account, coverage, targets.national(document=document), mine, whole_nation=whole_nation)
 
 
+def register_text() -> str:
+    """Every target of the register, by document; those that maps cannot tell are marked."""
+    lines = []
+    for t in targets.register():
+        mark = "" if t.assessed else "  (not read from maps)"
+        value = f"{t.value / 1e9:g} billion m³" if t.unit == "m3" else f"{t.value:g} {t.unit}"
+        lines.append(f"{t.document:28} {t.year}  {t.indicator:24} {t.comparison} {value}{mark}")
+    return "\n".join(lines)
+
+
 def text(card: pd.DataFrame) -> str:
     """The scorecard for the screen."""
     shown = card[

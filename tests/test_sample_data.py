@@ -218,7 +218,7 @@ def test_some_counties_have_islands() -> None:
 def test_mainland_is_in_a_county_but_for_the_rim() -> None:
     with rasterio.open(DATA / "landcover_2023.tif") as file:
         cover, grid = file.read(1), file.transform
-    parts, _ = ndimage.label(~np.isin(cover, (0, 13)))
+    parts, _ = ndimage.label(cover != 13)  # gaps too: one of them cuts a headland off
     mainland = parts == np.bincount(parts[parts > 0]).argmax()
     outside = rasterio.features.geometry_mask(counties().geometry, cover.shape, grid)
     inner = np.zeros(cover.shape, bool)

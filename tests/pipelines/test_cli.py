@@ -1,0 +1,104 @@
+"""The command line as a newcomer meets it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+from pipelines.demo import sample_data
+
+VERBS = ("assess", "check", "demo", "explain", "legends", "parameters", "targets")
+
+
+def say(*arguments):
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_help_answers_without_loading_the_heavy_libraries():
+    code = "import sys, pipelines.cli; print([m for m in ('rasterio','numba','pandas','dask','xarray') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb):
+    assert "Usage" in say(verb, "--help")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo") / "out"
+    return out, say("demo", "--out", str(out))
+
+
+def test_the_demo_says_what_a_forester_wants_to_know(demo):
+    out, said = demo
+    for words in (
+        "Forest coverage",
+        "Forest stock volume",
+        "Carbon stock",
+        "Karst sink",
+        "Mangrove",
+        "Target",
+        "closure checks hold",
+    ):
+        assert words in said
+    assert "land-cover value 99 is not in the legend: 40 pixels" in said
+    for name in ("assessment.gpkg", "accounts.csv", "scorecard.csv", "manifest.json", "maps/carbon_total.tif"):
+        assert (out / name).stat().st_size > 0
+
+
+def test_the_demo_can_be_run_again(demo):
+    out, said = demo
+    again = say("demo", "--out", str(out))
+    assert again.split("Note:")[0] == said.split("Note:")[0]
+
+
+def test_json_is_json(tmp_path):
+    found = json.loads(
+        say("demo", "--json", "--out", str(tmp_path / "o")), parse_constant=lambda token: pytest.fail(token)
+    )
+    assert found["regions"][0]["region_id"] == "total"
+    assert found["unknown_values"]["99"]["pixels"] == 40
+
+
+def test_check_shows_the_plan_and_writes_nothing(tmp_path):
+    said = say("check", str(sample_data() / "assessment.toml"), "--out", str(tmp_path / "o"))
+    assert "800 x 800 pixels" in said
+    assert "The inputs can be used." in said
+    assert not (tmp_path / "o").exists()
+
+
+def test_targets_of_a_run_and_the_register(demo):
+    out, _ = demo
+    card = json.loads(say("targets", str(out), "--json", "--target-document", "master_plan_2035"))
+    assert {(r["year"], r["target_value"]) for r in card if r["region_id"] == "total"} == {(2035, 26.0), (2035, 21e9)}
+    assert "guidance_2021" in say("targets")
+
+
+def test_explain_a_place(demo):
+    out, _ = demo
+    found = json.loads(say("explain", str(out), "106.8", "22.6", "--json"))
+    assert found["region"].startswith("9901")
+    assert all("[" in c for c in found["coefficients"])
+
+
+def test_legends_and_parameters_are_listed_with_their_sources():
+    assert "esa_worldcover" in say("legends")
+    assert "mangrove" in say("legends", "gbt21010_2017")
+    assert "cbef" in say("parameters")
+    assert "fang2007" in say("parameters", "cbef")
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["asses"], "Did you mean 'assess'"), (["assess", "--landcovr=x"], "--landcover"),
+                                                 (["parameters", "cbeff"], "there is no table 'cbeff'")])  # fmt: skip
+def test_a_slip_gets_a_suggestion(arguments, said):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert said in result.output + result.stderr
