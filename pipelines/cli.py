@@ -95,6 +95,7 @@ def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--region-name", help="Column with the regions' names."),
         click.option("--region-layer", help="Layer of the vector file."),
         click.option("--parameters", help="Set (china, ipcc, auto), your CSV, or invest:POOLS.csv.  [auto]"),
+        click.option("--use-unverified", is_flag=True, default=None, help="Also use numbers no source confirms; said."),
         click.option("--volume-method", help="cbef, bcef, ratio or wood_density."),
         click.option("--soil-depth", type=int, help="30 or 100 cm.  [of the parameter set]"),
         click.option("--continent", help="asia, europe, africa, americas or oceania, for root-to-shoot ratios."),

@@ -68,6 +68,8 @@ def make_plan(study: Study, workdir: Path) -> Plan:
     regions = _regions(study, grid)
     notes += regions.notes if regions else ["no regions given: the whole map is one region"]
     base, name = _parameters(study, grid, notes)
+    if study.use_unverified:
+        base = replace(base, settings={**base.settings, "use_unverified": True})
     lookup = None
     if study.parameters.startswith("invest:"):
         path = study.parameters.removeprefix("invest:")

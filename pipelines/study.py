@@ -27,7 +27,8 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
         ((int, float), "a number without quotes"),
     ),
     **dict.fromkeys(
-        ("mangrove_is_forest", "whole_nation", "overwrite", "quiet", "json"), ((bool,), "true or false without quotes")
+        ("mangrove_is_forest", "use_unverified", "whole_nation", "overwrite", "quiet", "json"),
+        ((bool,), "true or false without quotes"),
     ),
     "maps": ((str, list, tuple), "names of maps"),
     "layers": ((dict,), "tables [layers.NAME]"),
@@ -63,6 +64,7 @@ class Study:
     region_name: str | None = None
     region_layer: str | None = None
     parameters: str = "auto"
+    use_unverified: bool = False
     volume_method: str | None = None
     soil_depth: int | None = None
     continent: str | None = None

@@ -300,6 +300,18 @@ def test_carbon_on_permafrost_is_told_and_never_added(tmp_path):
     assert 0 < told.value("carbon_total_on_permafrost") < told.value("carbon_total")
 
 
+def test_unverified_coefficients_are_used_only_when_asked_and_then_said(tmp_path):
+    given = small(tmp_path, size=40)
+    del given["agb"]
+    plain = run.assess(study(tmp_path, out="plain", **given, maps="none"))
+    asked = run.assess(study(tmp_path, out="asked", **given, maps="none", use_unverified=True))
+    with pytest.raises(KeyError):
+        plain.account.value("carbon_agb", ecosystem="shrubland")
+    assert not any("unverified" in w for w in plain.warnings)
+    assert asked.account.value("carbon_agb", ecosystem="shrubland") > 0
+    assert any("an unverified coefficient is used" in w and "tang_x2018" in w for w in asked.warnings)
+
+
 def test_float_maps_on_request(tmp_path):
     done = run.assess(study(tmp_path, **small(tmp_path), map_type="float32", maps="carbon_total,ecosystem"))
     assert set(done.maps) == {"carbon_total", "ecosystem"}
