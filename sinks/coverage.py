@@ -125,7 +125,8 @@ def coverage_table(account: Account, definition: ForestDefinition, base_map: str
     known = account.context.get("legend", "") is not None  # without a legend no class is forest, which is not 0 percent
     rows = []
     for region, part in _parts(account):
-        areas = part.groupby(["ecosystem", "forest_type"])["area_ha"].sum().to_dict()
+        sums = part.groupby(["ecosystem", "forest_type"])["area_ha"].sum()
+        areas = {(str(e), str(f)): float(a) for (e, f), a in zip(sums.index, sums, strict=True)}
         lands = {"mapped": mapped_land_ha(areas, definition)}
         if np.isfinite(region.official_area_ha) and region.official_area_ha > 0:
             lands = {"official": region.official_area_ha, **lands}

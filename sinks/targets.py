@@ -144,7 +144,7 @@ def scorecard(
     top = coverage[coverage["headline"]].set_index("region_id")
     for region_id, region_name in regions:
         values = {
-            "forest_coverage": float(top.loc[region_id, "coverage_percent"]),
+            "forest_coverage": float(top["coverage_percent"][region_id]),
             "forest_stock": forest_stock_m3(account, region_id),
         }
         basis = str(top.loc[region_id, "basis"])
