@@ -133,8 +133,9 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     _check_area(code, area, sums)
     shards = _write(plan, block, arrays, code, seen.codes)
     biomass = term[0] if plan.science.options.biomass in plan.science.coding.terms else term[:0]
-    known = biomass[~np.isnan(biomass)]
-    span = (float(known.min()), float(known.max())) if known.size else (np.inf, -np.inf)
+    span = (np.inf, -np.inf)
+    if biomass.size and not np.isnan(low := np.fmin.reduce(biomass, axis=None)):
+        span = (float(low), float(np.fmax.reduce(biomass, axis=None)))
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,6 +101,14 @@ def pack(
         code *= np.int32(radix)
         code += category
     for term in terms:
-        code <<= 1
-        code += ~np.isnan(term)
+        _add_presence(code, term)
     return code
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_presence(code: NDArray[np.int32], term: NDArray[np.float32]) -> None:
+    """One more bit: whether the term has a value."""
+    for i in range(code.shape[0]):
+        for j in range(code.shape[1]):
+            x = term[i, j]
+            code[i, j] = 2 * code[i, j] + (x == x)
