@@ -1,4 +1,4 @@
-"""Ours against the floor and against the plain script, in turn, in the same session, as whole processes.
+"""Ours against the floor and against the plain script, in turn, one after the other, as whole processes.
 
     python benchmarks/throughput.py --size 16384 --repeat 3 --maps carbon_total --map-type uint16
 
