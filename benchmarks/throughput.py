@@ -1,109 +1,237 @@
-"""Ours against the floor and against the plain script, in turn, one after the other, as whole processes.
+"""Ours against two floors and a plain script, in turn, one after the other, as whole processes with two threads each.
 
     python benchmarks/throughput.py --size 16384 --repeat 3 --maps carbon_total --map-type uint16
 
-Machines are noisy: only the ratios of runs that alternate mean something, and they are what is printed last.
+Machines are noisy: only the ratios of runs that alternate mean something. Before a figure is printed, the outputs are held
+against one another: the floors must have written our very values, and the plain script our map and our sums.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
+import math
 import os
 import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import rasterio
-from shapely import box
+from rasterio.windows import Window
 
-from make_pair import write_pair
+HERE = Path(__file__).resolve().parent
+THREADS = 2
+WAYS = ("ours", "ours-regions", "floor-tiff", "floor-cog", "plain")
+ECOSYSTEMS = {"10": "forest", "20": "shrubland", "30": "grassland", "40": "cropland", "90": "inland_wetland"}
+STRIP = 2048
 
-HERE = Path(__file__).parent
+
+@dataclass(frozen=True)
+class Run:
+    """One whole process: wall seconds, peak resident memory [MiB], bytes of the maps it left, what it printed."""
+
+    seconds: float
+    peak: float
+    size: int
+    said: str
 
 
-def command(name: str, a: argparse.Namespace, folder: Path) -> list[str]:
+def command(way: str, a: argparse.Namespace, folder: Path) -> list[str]:
     """The command line of one way."""
-    lc, agb = str(folder / "landcover.tif"), str(folder / "agb.tif")
-    out = folder / f"out-{name}"
-    if name in ("ours", "ours-regions"):
-        regions = ["--regions", str(folder / "regions.gpkg")] if name == "ours-regions" else []
+    lc, agb, out = str(folder / "landcover.tif"), str(folder / "agb.tif"), folder / f"out-{way}"
+    if way.startswith("ours"):
+        regions = ["--regions", str(folder / "regions.gpkg")] if way == "ours-regions" else []
         return [
             sys.executable, "-m", "pipelines.cli", "assess", "--landcover", lc, "--legend", "worldcover", "--agb", agb,
             "--climate", "warm_temperate_moist", "--parameters", "china", "--maps", a.maps, "--map-type", a.map_type,
-            "--workers", "2", "--quiet", "--out", str(out), *regions,
+            "--workers", str(THREADS), "--quiet", "--out", str(out), *regions,
         ]  # fmt: skip
-    if name == "plain":
-        return [sys.executable, str(HERE / "plain_script.py"), lc, agb, str(out) + ".tif"]
+    if way == "plain":
+        out.mkdir()
+        return [sys.executable, str(HERE / "plain_script.py"), lc, agb, str(out / "carbon_total.tif"), a.map_type]
     arrays = sorted(str(p) for p in (folder / "decoded").glob("*.npy"))
-    return [sys.executable, str(HERE / "floor.py"), name.removeprefix("floor-"), lc, agb, *arrays, str(out)]
+    return [sys.executable, str(HERE / "floor.py"), way.removeprefix("floor-"), lc, agb, *arrays, str(out)]
 
 
-def timed(name: str, a: argparse.Namespace, folder: Path) -> tuple[float, float]:
-    """Seconds and peak memory [MiB] of one whole process."""
-    out = folder / f"out-{name}"
+def run(way: str, a: argparse.Namespace, folder: Path) -> Run:
+    """One whole process, watched from outside."""
+    out = folder / f"out-{way}"
     shutil.rmtree(out, ignore_errors=True)
+    words = command(way, a, folder)
     start = time.perf_counter()
-    process = subprocess.Popen(command(name, a, folder), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{name} failed")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=HERE.parent) as process:
+        peak = [0.0]
+        watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
+        watcher.start()
+        said, wrong = process.communicate()
+        took = time.perf_counter() - start
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{way} failed:\n{wrong.decode(errors='replace')}")
+    return Run(took, peak[0], sum(p.stat().st_size for p in out.rglob("*.tif")), said.decode())
+
+
+def _watch(pid: int, peak: list[float]) -> None:
+    """The kernel's own high-water mark of a process, read while it lives.
+
+    A child's ru_maxrss would not do: it begins at the size of the parent.
+    """
+    while True:
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        except OSError:
+            return
+        marks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+        if not marks:
+            return
+        peak[0] = max(peak[0], *marks)
+        time.sleep(0.02)
+
+
+# ------------------------------------------------------------------------------------------ inputs
 
 
 def prepare(a: argparse.Namespace, folder: Path) -> None:
-    """The pair, some regions, and our maps decoded for the floor to encode."""
-    if not (folder / "agb.tif").exists():
-        write_pair(a.size, folder)
-    with rasterio.open(folder / "landcover.tif") as d:
-        west, south, east, north = d.bounds
-    cuts_x, cuts_y = np.linspace(west, east, 9), np.linspace(south, north, 8)
-    boxes = [box(x0, y0, x1, y1) for x0, x1 in pairwise(cuts_x) for y0, y1 in pairwise(cuts_y)]
-    frame = gpd.GeoDataFrame({"code": [str(i) for i in range(len(boxes))]}, geometry=boxes, crs="EPSG:4326")
-    frame.to_file(folder / "regions.gpkg")
-    timed("ours", a, folder)  # also compiles what is cached from then on
+    """The pair, some regions, and our maps decoded for the floors to encode."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "pair-is-whole").exists():
+        subprocess.run(
+            [sys.executable, str(HERE / "make_pair.py"), str(a.size), str(folder)], check=True, stdout=sys.stderr
+        )
+        (folder / "pair-is-whole").touch()
+    if "ours-regions" in a.ways:
+        write_regions(folder)
+    run("ours", a, folder)  # also compiles what is cached from then on
     decoded = folder / "decoded"
     shutil.rmtree(decoded, ignore_errors=True)
     decoded.mkdir()
     for path in sorted((folder / "out-ours" / "maps").glob("*.tif")):
         with rasterio.open(path) as d:
             store = np.lib.format.open_memmap(decoded / f"{path.stem}.npy", "w+", dtype=d.dtypes[0], shape=d.shape)
-            for _, window in d.block_windows(1):
+            for window in strips(d.shape):
                 store[window.toslices()] = d.read(1, window=window)
             store.flush()
 
 
+def write_regions(folder: Path, count: int = 60) -> None:
+    """Seeded polygons that share borders and cover the map, as counties do."""
+    import geopandas as gpd
+    from shapely import MultiPoint, box, voronoi_polygons
+
+    with rasterio.open(folder / "landcover.tif") as d:
+        west, south, east, north = d.bounds
+    rng = np.random.default_rng(60)
+    points = np.column_stack([rng.uniform(west, east, count), rng.uniform(south, north, count)])
+    whole = box(west, south, east, north)
+    cells = [c.intersection(whole) for c in voronoi_polygons(MultiPoint(points), extend_to=whole).geoms]
+    frame = gpd.GeoDataFrame({"code": [str(i) for i in range(count)]}, geometry=cells, crs="EPSG:4326")
+    (folder / "regions.gpkg").unlink(missing_ok=True)
+    frame.to_file(folder / "regions.gpkg")
+
+
+def strips(shape: tuple[int, int]) -> list[Window]:
+    """A raster in strips that fit in memory."""
+    return [Window(0, r, shape[1], min(STRIP, shape[0] - r)) for r in range(0, shape[0], STRIP)]
+
+
+# ------------------------------------------------------------------------------------------ agreement
+
+
+def check(way: str, done: Run, a: argparse.Namespace, folder: Path) -> str:
+    """That a way came to what ours came to, and how nearly; ends the benchmark otherwise."""
+    ours = folder / "out-ours" / "maps"
+    if way.startswith("floor"):
+        for path in sorted(ours.glob("*.tif")):
+            if _furthest(path, folder / f"out-{way}" / path.name) != 0:
+                raise SystemExit(f"{way}: {path.name} does not hold our values")
+        return "the same values in every map"
+    if way == "ours-regions":
+        if _furthest(ours / "carbon_total.tif", folder / "out-ours-regions" / "maps" / "carbon_total.tif") != 0:
+            raise SystemExit("ours-regions: the map is not the same")
+        return "the same map"
+    apart = _furthest(ours / "carbon_total.tif", folder / "out-plain" / "carbon_total.tif")
+    allowed = 1 if a.map_type == "uint16" else 1e-3  # a value on the edge of two steps may fall either way
+    mine = _sums(folder / "out-ours" / "accounts.csv")
+    theirs = {ECOSYSTEMS[k]: v for k, v in json.loads(done.said).items()}
+    worst = max(abs(theirs[k] / mine[k] - 1) for k in theirs)
+    if not (apart <= allowed and worst < 1e-5):
+        raise SystemExit(f"plain: map {apart:g} stored units apart, class sums {worst:.1e} apart")
+    return f"map within {apart:.1g} of a stored unit, class sums within {worst:.1e}"
+
+
+def _furthest(one: Path, other: Path) -> float:
+    """Largest difference of two maps in stored units; infinite where only one has a value."""
+    most = 0.0
+    with rasterio.open(one) as p, rasterio.open(other) as q:
+        for window in strips(p.shape):
+            x, y = p.read(1, window=window), q.read(1, window=window)
+            if ((x == p.nodata) != (y == p.nodata)).any():
+                return math.inf
+            most = max(most, float(np.abs(np.subtract(x, y, dtype=np.float64)).max()))
+    return most
+
+
+def _sums(path: Path) -> dict[str, float]:
+    """Our total carbon by ecosystem [Mg C]."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = [r for r in csv.DictReader(stream) if r["region_id"] == "total" and r["quantity"] == "carbon_total"]
+    return {r["ecosystem"]: float(r["value"]) for r in rows if r["forest_type"] == "all"}
+
+
+# ------------------------------------------------------------------------------------------ the table
+
+
+def table(runs: dict[str, list[Run]], a: argparse.Namespace) -> str:
+    """Medians of every way, and the median of the ratios of runs that stood side by side."""
+    said = [
+        f"{a.size} × {a.size} pixels, maps {a.maps} {a.map_type}, {THREADS} threads, {a.repeat} alternating runs\n",
+        "| way | median s | all s | Mpx/s | peak MiB | maps MB | ours ÷ way | way ÷ ours |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for way, done in runs.items():
+        middle = statistics.median(r.seconds for r in done)
+        ratio = statistics.median(o.seconds / r.seconds for o, r in zip(runs["ours"], done, strict=True))
+        back = statistics.median(r.seconds / o.seconds for o, r in zip(runs["ours"], done, strict=True))
+        peak, size = max(r.peak for r in done), done[-1].size / 1e6
+        speed = a.size**2 / 1e6 / middle
+        each = ", ".join(f"{r.seconds:.1f}" for r in done)
+        said.append(
+            f"| {way} | {middle:.2f} | {each} | {speed:.1f} | {peak:.0f} | {size:.1f} | {ratio:.2f} | {back:.2f} |"
+        )
+    return "\n".join(said)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=16384)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--maps", default="carbon_total")
+    parser.add_argument(
+        "--maps", default="carbon_total", help="carbon_total (default), all, or a list with carbon_total in it"
+    )
     parser.add_argument("--map-type", default="uint16", choices=["uint16", "float32"])
-    parser.add_argument("--ways", default="ours,floor-tiff,floor-cog,plain")
+    parser.add_argument("--ways", default=",".join(WAYS), help="ours always runs; plain only with the one map it makes")
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     a = parser.parse_args()
-    folder = a.folder / str(a.size)
+    a.ways = [w for w in WAYS if w == "ours" or w in a.ways.split(",")]
+    if a.maps != "carbon_total" and "plain" in a.ways:
+        a.ways.remove("plain")  # it makes one map, and would be held against several
+    folder = a.folder.resolve() / str(a.size)
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(THREADS))
     prepare(a, folder)
-    ways = a.ways.split(",")
-    seconds: dict[str, list[float]] = {w: [] for w in ways}
-    memory: dict[str, float] = dict.fromkeys(ways, 0.0)
+    runs: dict[str, list[Run]] = {way: [] for way in a.ways}
     for _ in range(a.repeat):
-        for way in ways:
-            took, peak = timed(way, a, folder)
-            seconds[way].append(took)
-            memory[way] = max(memory[way], peak)
-    pixels = a.size**2 / 1e6
-    print(f"{a.size} × {a.size} pixels, maps {a.maps} {a.map_type}, 2 threads, median of {a.repeat} alternating runs\n")
-    print("| way | s | Mpx/s | peak MiB | ours / way |\n|---|---|---|---|---|")
-    for way in ways:
-        ratio = statistics.median(o / w for o, w in zip(seconds[ways[0]], seconds[way], strict=True))
-        middle = statistics.median(seconds[way])
-        print(f"| {way} | {middle:.1f} | {pixels / middle:.1f} | {memory[way]:.0f} | {ratio:.2f} |")
+        for way in a.ways:
+            runs[way].append(run(way, a, folder))
+    agreed = [f"- {way}: {check(way, runs[way][-1], a, folder)}" for way in a.ways if way != "ours"]
+    print(table(runs, a))
+    print("\nHeld against ours:\n" + "\n".join(agreed))
 
 
 if __name__ == "__main__":
