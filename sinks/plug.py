@@ -17,6 +17,10 @@ Array = Any
 BIOMASS_KINDS: Final = ("agb", "agc", "volume")
 """What a biomass layer may hold: AGB [Mg d.m. ha⁻¹], AGC [Mg C ha⁻¹] or growing stock [m³ ha⁻¹]."""
 
+TERMS: Final = (*BIOMASS_KINDS, "grass_agb", "soc", "soc_deep", "soc_frozen", "weathering")
+"""Layers whose values enter equations: biomass; AGB of grass [Mg d.m. ha⁻¹]; soil carbon to the run's depth, from there
+to 300 cm, and of both what is frozen [Mg C ha⁻¹]; the weathering sink [Mg C ha⁻¹ yr⁻¹]."""
+
 
 @dataclass(frozen=True)
 class EcosystemClass:
@@ -42,17 +46,27 @@ class Cover:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Everything categorical about a pixel: within a stratum the coefficients are the same.
+    """Everything categorical about a pixel: within a stratum the coefficients are the same. Blank where unknown.
 
-    climate, ecozone, soil : keys of the tables, blank where unknown; karst : on carbonate rock;
-    present : names of the layers that have a value here (one of BIOMASS_KINDS, "soc", "weathering").
+    climate, ecozone, soil : keys of ``climate_zones.csv``, ``ecozones.csv``, ``soil_classes.csv``;
+    altitude, rain : classes of the dead-wood table; drainage : key of ``drainage_classes.csv``, of organic soil;
+    grassland : key of ``grassland_types.csv``; soil_source : which layer the value "soc" stems from;
+    karst, permafrost, black_soil : the overlays that hold here;
+    present : names of the layers that have a value here (see ``TERMS``).
     """
 
     cover: Cover
     climate: str = ""
     ecozone: str = ""
     soil: str = ""
+    altitude: str = ""
+    rain: str = ""
+    drainage: str = ""
+    grassland: str = ""
+    soil_source: str = ""
     karst: bool = False
+    permafrost: bool = False
+    black_soil: bool = False
     present: frozenset[str] = frozenset()
 
 
@@ -61,7 +75,10 @@ class Options:
     """Choices of method that hold for a whole run.
 
     biomass : what the biomass layer holds; soil_depth_cm : 30 or 100; continent, origin : for root-to-shoot ratios;
-    volume_methods : routes from AGB to volume in order of preference, blank for those of the parameter set.
+    volume_methods : routes from AGB to volume in order of preference, blank for those of the parameter set;
+    forest_age : age class of the growth table, blank for no growth; flux_method : "published_rate" (also the rates of
+    surveys), "emission_factor" (guideline factors only) or "none"; coast_soil : "table" or "layer", what goes first on
+    coasts; tillage, input, grazing : management levels of the soil factor table.
     """
 
     biomass: str = "agb"
@@ -69,6 +86,12 @@ class Options:
     continent: str = "asia"
     origin: str = "natural"
     volume_methods: tuple[str, ...] = ()
+    forest_age: str = ""
+    flux_method: str = "published_rate"
+    coast_soil: str = "table"
+    tillage: str = "full_tillage"
+    input: str = "medium"
+    grazing: str = "nominal"
 
 
 @dataclass(frozen=True)

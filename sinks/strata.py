@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sinks import ecosystems
 from sinks.parameters import ParameterSet
 from sinks.plug import BIOMASS_KINDS, Coefficients, Ecosystem, Options, Stratum
-from sinks.quantities import KEYS, POOLS, TOTAL
+from sinks.quantities import KEYS, SUMS
 
 _STRAIGHT = 1e-9
 """Largest deviation from a straight line that counts as rounding, relative to the quantity."""
@@ -38,12 +38,12 @@ class Pieces:
     plugs: tuple[str, ...]
 
     def of(self, key: str) -> NDArray[np.float64]:
-        """Lines (pieces, 1 + terms) of one quantity; those of the total are the sum of the pools that have a value."""
-        if key != TOTAL.key:
+        """Lines (pieces, 1 + terms) of one quantity; those of a sum add up the parts that have a value."""
+        if key not in SUMS:
             return self.lines[:, KEYS.index(key)]
-        pools = self.lines[:, : len(POOLS)]
-        given = ~np.isnan(pools[:, :, 0])
-        total = np.where(given[:, :, None], pools, 0.0).sum(axis=1)
+        parts = self.lines[:, [KEYS.index(k) for k in SUMS[key]]]
+        given = ~np.isnan(parts[:, :, 0])
+        total = np.where(given[:, :, None], parts, 0.0).sum(axis=1)
         total[~given.any(axis=1)] = np.nan
         return total
 

@@ -16,6 +16,10 @@ HA_PER_MU: Final = 1 / 15
 MG_C_PER_HA: Final = "Mg C ha-1"
 MG_C_PER_HA_YR: Final = "Mg C ha-1 yr-1"
 M3_PER_HA: Final = "m3 ha-1"
+KG_CH4_PER_HA_YR: Final = "kg CH4 ha-1 yr-1"
+KG_N2O_PER_HA_YR: Final = "kg N2O ha-1 yr-1"
 
-TOTAL_UNIT: Final = {MG_C_PER_HA: "Mg C", MG_C_PER_HA_YR: "Mg C yr-1", M3_PER_HA: "m3"}
+TOTAL_UNIT: Final = {
+    unit: unit.replace(" ha-1", "") for unit in (MG_C_PER_HA, MG_C_PER_HA_YR, M3_PER_HA, KG_CH4_PER_HA_YR, KG_N2O_PER_HA_YR)
+}
 """The unit of a per-hectare quantity once it is multiplied by hectares."""
