@@ -21,7 +21,7 @@ CF, LITTER_CF = 0.47, 0.37
 SLOPE = {10: CF * (1 + 0.08) + LITTER_CF * 0.04, 20: CF * 1.73}
 """Mg C per Mg of biomass, without the roots of forest: live and dead wood, litter; shrubs with their roots."""
 ROOTS, ROOTS_HEAVY, EDGE = CF * 0.23, CF * 0.246, 125.0
-CONSTANT = {10: 137.3, 20: 0.0, 30: 88.708, 40: 83.3, 90: 317.6}
+CONSTANT = {10: 137.3, 20: 64 / 0.4621407, 30: 88.708, 40: 83.3, 90: 317.6}
 """Mg C/ha that do not depend on biomass; classes that are not here have no carbon value."""
 STEP, NODATA = 0.1, {"uint16": 65535, "float32": -9999.0}
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pipelines import align, maps, zones
 from pipelines.errors import InputError, RunError
 from pipelines.grid import Block, Grid
-from sinks import coding, exactsum, onepass, weathering
-from sinks.climate import zone_by_latitude
+from sinks import coding, exactsum, onepass
 from sinks.coverage import ForestDefinition
+from sinks.layers import CLASS, problem
 from sinks.patches import large_enough
+from sinks.pixels import Recipe, look
 from sinks.quantities import TOTAL
 from sinks.science import Science
 from sinks.sums import Sums, empty, merge
@@ -23,6 +24,11 @@ from sinks.units import M2_PER_HA
 
 CLOSE = 1e-9
 """Largest relative difference between two ways of summing the same pixels."""
+
+NO_CODE = 255
+"""Code of a class layer where it has no class."""
+TREE = "tree"
+"""The category of whether trees count as forest, which needs a pixel's surroundings; the first of the coding if there."""
 
 _COVER_NODATA, _COVER_UNKNOWN = 0, 1
 """Places of the two covers that are no ecosystem in ``Coding.covers``."""
@@ -33,18 +39,17 @@ class BlockPlan:
     """Everything a worker needs; plain values, picklable.
 
     alignments : how each layer comes to the grid; regions : None for one region everywhere;
-    cover_of : raster value → place in the coding's covers; legend_nodata : values that mean no data;
-    climate : zone number for the whole map, 0 = from the layer, −1 = from latitude; halo, patch : pixels of the
-    smallest stand; ecosystem_map, value_maps, request : what is written; shard_dir : where.
+    recipe : how the other layers become strata and values; cover_of : raster value → place in the coding's covers;
+    patch : pixels of the smallest stand; ecosystem_map, value_maps, request : what is written; shard_dir : where.
     """
 
     grid: Grid
     alignments: Mapping[str, align.Alignment]
     regions: zones.Regions | None
     science: Science
+    recipe: Recipe
     cover_of: Mapping[int, int]
     definition: ForestDefinition
-    climate: int
     patch: int
     ecosystem_map: maps.MapSpec | None
     value_maps: tuple[maps.MapSpec, ...]
@@ -74,7 +79,7 @@ class Partial:
 
     sums : by region × stratum × piece; unknown : by raster value (in place of the code); region_area : by region, summed
     another way than ``sums``; shards : by map name; biomass_range : least and most biomass value;
-    climate_filled : pixels whose zone came from latitude for want of a value; total : the total-carbon map and the account.
+    guessed : by class layer, pixels of an ecosystem that have no class in it; total : the total-carbon map and the account.
     """
 
     sums: Sums
@@ -82,7 +87,7 @@ class Partial:
     region_area: Mapping[int, float]
     shards: Mapping[str, tuple[maps.Shard, ...]] = field(default_factory=dict)
     biomass_range: tuple[float, float] = (np.inf, -np.inf)
-    climate_filled: int = 0
+    guessed: Mapping[str, int] = field(default_factory=dict)
     total: MapTotal = MapTotal()
 
 
@@ -90,7 +95,10 @@ def merge_partials(parts: Sequence[Partial]) -> Partial:
     """The sum of several partial results, in any order."""
     areas: dict[int, float] = {}
     shards: dict[str, tuple[maps.Shard, ...]] = {}
+    guessed: dict[str, int] = {}
     for part in parts:
+        for layer, pixels in part.guessed.items():
+            guessed[layer] = guessed.get(layer, 0) + pixels
         for region, area in part.region_area.items():
             areas[region] = areas.get(region, 0.0) + area
         for name, more in part.shards.items():
@@ -101,7 +109,7 @@ def merge_partials(parts: Sequence[Partial]) -> Partial:
         areas,
         shards,
         (min(p.biomass_range[0] for p in parts), max(p.biomass_range[1] for p in parts)),
-        sum(p.climate_filled for p in parts),
+        guessed,
         sum((p.total for p in parts), MapTotal()),
     )
 
@@ -123,15 +131,15 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     wide, raw = read_cover(plan, block, plan.patch - 1)
     cover = inner(wide, plan.patch - 1)
     layers = read_layers(plan, block)
-    category, filled = categories(plan, block, wide, layers)
-    term = terms(plan, shape, layers)
-    code = coding.pack(category, plan.science.coding.radices, term)
+    category, term, guessed = strata_of(plan, block, wide, layers)
+    packed = coding.pack(category, plan.science.coding.radices, term)
+    code = packed.code
     region = _one_region(*shape) if plan.regions is None else zones.label(plan.regions, block)
-    seen = onepass.survey(code, region, plan.n_regions)
+    seen = onepass.survey(packed, region, plan.n_regions)
     strata = plan.science.strata(seen.codes, plan.request)
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
     _check_area(code, area, sums)
-    shards = _write(plan, block, arrays, code, seen.codes)
+    shards = _write(plan, block, arrays, packed, seen)
     biomass = term[0] if plan.science.options.biomass in plan.science.coding.terms else term[:0]
     span = (np.inf, -np.inf)
     if biomass.size and not np.isnan(low := np.fmin.reduce(biomass, axis=None)):
@@ -143,7 +151,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
         _region_area(region, area, plan.n_regions),
         shards,
         span,
-        filled,
+        guessed,
         total,
     )
 
@@ -184,17 +192,22 @@ def read_layers(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
         if name == "landcover":
             continue
         values = align.read(alignment, block)
-        data = values.data
-        if name == "climate":
-            found[name] = np.where(values.valid, data, 0) if values.valid is not None else data
-            continue
-        if name in ("agb", "agc", "volume", "soc") and (data < 0).any():
+        found[name] = _codes(values) if alignment.source.layer.kind == CLASS else values.data
+        if wrong := problem(name, found[name]):
             raise InputError(
-                f"{alignment.path}: the {name} layer has negative values (lowest {np.nanmin(data):g}), which no stock can "
-                f"be; if they mean no data, declare it: --layer {name}.nodata={np.nanmin(data):g}"
+                f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
+                f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"
             )
-        found[name] = data
     return found
+
+
+def _codes(values: align.Values) -> NDArray[np.uint8]:
+    """Class codes 0–254; 255 is what has none, or one that no table can have."""
+    data = values.data
+    fits = (data >= 0) & (data < NO_CODE)
+    if values.valid is not None:
+        fits &= values.valid
+    return np.where(fits, data, NO_CODE).astype(np.uint8)
 
 
 def inner(values: NDArray, halo: int) -> NDArray:
@@ -202,39 +215,18 @@ def inner(values: NDArray, halo: int) -> NDArray:
     return values[halo : values.shape[0] - halo, halo : values.shape[1] - halo] if halo else values
 
 
-def categories(
+def strata_of(
     plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, NDArray]
-) -> tuple[list[NDArray[np.uint8]], int]:
-    """The coding's categories in its order, and how many climate zones had to come from latitude.
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32], dict[str, int]]:
+    """The coding's categories in its order, the values of its terms, and by class layer how many pixels lack a class.
 
     wide : places of the covers of the block with its surroundings, as far as the smallest stand can reach.
     """
     cover = inner(wide, plan.patch - 1)
-    found, filled = [cover], 0
-    for dimension in plan.science.coding.dimensions:
-        if dimension.name == "tree":
-            found.append(_tree_state(plan, block, wide, layers))
-        elif dimension.name == "climate":
-            zone, filled = _climate(plan, block, cover, layers)
-            found.append(zone)
-        else:  # overlays are either there or not: karst, permafrost
-            found.append((np.nan_to_num(layers[dimension.name]) > 0).astype(np.uint8))
-    return found, filled
-
-
-def _climate(
-    plan: BlockPlan, block: Block, cover: NDArray[np.uint8], layers: Mapping[str, NDArray]
-) -> tuple[NDArray[np.uint8], int]:
-    shape = cover.shape
-    if plan.climate > 0:
-        return np.broadcast_to(np.uint8(plan.climate), shape), 0
-    by_latitude = np.broadcast_to(zone_by_latitude(plan.grid.latitude(block)).astype(np.uint8), shape)
-    if plan.climate < 0:
-        return by_latitude, 0
-    zone = layers["climate"]
-    good = (zone >= 1) & (zone <= 12)
-    missing = int((~good & (cover > _COVER_UNKNOWN)).sum())
-    return np.where(good, zone, by_latitude).astype(np.uint8), missing
+    seen = look(plan.recipe, layers, plan.grid.latitude(block), cover.shape)
+    tree = [_tree_state(plan, block, wide, layers)] if plan.science.coding.dimensions[0].name == TREE else []
+    guessed = {layer: int((lost & (cover > _COVER_UNKNOWN)).sum()) for layer, lost in seen.guessed.items()}
+    return [cover, *tree, *seen.categories], seen.terms, guessed
 
 
 def _tree_state(
@@ -262,25 +254,6 @@ def _tree_state(
 
 def _forest_places(plan: BlockPlan) -> NDArray[np.bool_]:
     return np.asarray([c.ecosystem == "forest" for c in plan.science.coding.covers])
-
-
-def terms(plan: BlockPlan, shape: tuple[int, int], layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
-    """Layers that enter the equations as values, float32 (terms, h, w)."""
-    names = plan.science.coding.terms
-    found = np.empty((len(names), *shape), np.float32)
-    for n, name in enumerate(names):
-        found[n] = _weathering(layers) if name == "weathering" else layers[name]
-    return found
-
-
-def _weathering(layers: Mapping[str, NDArray]) -> NDArray[np.float32]:
-    """Weathering sink where there is carbonate rock, NaN elsewhere [Mg C ha⁻¹ yr⁻¹]."""
-    fraction = layers["karst"]
-    if "bicarbonate" in layers:
-        flux = weathering.by_bicarbonate(layers["runoff"], layers["bicarbonate"], fraction)
-    else:
-        flux = weathering.by_gem_co2(layers["runoff"], fraction)
-    return np.where(np.nan_to_num(fraction) > 0, flux, np.nan).astype(np.float32)
 
 
 # ------------------------------------------------------------------------------------------ summing and checking
@@ -334,14 +307,13 @@ def _map_total(plan: BlockPlan, arrays: NDArray, area: NDArray[np.float64], sums
 
 
 def _write(
-    plan: BlockPlan, block: Block, arrays: NDArray, code: NDArray[np.int32], codes: NDArray[np.int32]
+    plan: BlockPlan, block: Block, arrays: NDArray, packed: coding.Packed, seen: onepass.Survey
 ) -> dict[str, tuple[maps.Shard, ...]]:
     shards: dict[str, tuple[maps.Shard, ...]] = {}
     for spec, array in zip(plan.value_maps, arrays, strict=True):
         shards[spec.name] = (maps.write_shard(spec, plan.grid, block, array, plan.shard_dir),)
     if plan.ecosystem_map is not None:
-        lut = np.zeros(int(codes[-1]) + 1, np.uint8)
-        lut[codes] = plan.science.ecosystem_codes(codes)
-        shard = maps.write_shard(plan.ecosystem_map, plan.grid, block, lut[code], plan.shard_dir)
+        classes = plan.science.ecosystem_codes(seen.codes)[seen.local_code]  # −1 is never asked for
+        shard = maps.write_shard(plan.ecosystem_map, plan.grid, block, classes[packed.code], plan.shard_dir)
         shards[plan.ecosystem_map.name] = (shard,)
     return shards

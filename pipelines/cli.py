@@ -16,6 +16,7 @@ import click
 
 from sinks import __version__
 from sinks.errors import InputError
+from sinks.layers import LAYERS
 
 OK, FAILED, BAD_INPUT = 0, 1, 2
 """Exit codes: done; the run failed; the input cannot be used."""
@@ -70,26 +71,23 @@ def _answers(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-_LAYER = [
-    ("--agb", "Above-ground biomass [Mg d.m./ha]."),
-    ("--agc", "Above-ground carbon [Mg C/ha], instead of --agb."),
-    ("--volume", "Growing stock volume [m³/ha], instead of --agb."),
-    ("--agb-sd", "Standard deviation of the biomass layer."),
-    ("--canopy", "Tree canopy cover [%]."),
-    ("--climate", "IPCC climate zones (raster, codes 1-12) or one zone by name."),
-    ("--soc", "Soil organic carbon to the run's depth [Mg C/ha]."),
-    ("--karst", "Fraction of carbonate rock [0-1]."),
-    ("--runoff", "Runoff [mm/yr], for the karst sink."),
-    ("--bicarbonate", "Bicarbonate of the runoff [mmol/L], for the karst sink."),
-    ("--permafrost", "Permafrost extent or probability [0-1]; carbon on it is reported."),
-]
+def _layer_options() -> list[Callable[..., Any]]:
+    """A flag for every layer but the land cover."""
+    found = []
+    for layer in LAYERS.values():
+        if layer.name != "landcover":
+            unit = f" [{layer.unit}]" if layer.unit not in ("", "1") else " [0-1]" if layer.unit == "1" else ""
+            found.append(click.option(layer.flag, help=layer.about.rstrip(".") + unit + ".", multiple=True))
+    return found
 
 
 def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--landcover", help="Land-cover raster: path, URL, glob or GDAL name. Repeat for tiles.", multiple=True),
         click.option("--legend", help="Legend: a name ('sinks legends') or a CSV file."),
-        *(click.option(flag, help=text, multiple=True) for flag, text in _LAYER),
+        *_layer_options(),
+        click.option("--soil-profile", help="Soil properties by depth: a CSV of rasters, or a folder of SoilGrids maps."),
+        click.option("--soil-legend", help="Codes of --soil: ipcc or soilgrids_wrb.  [ipcc]"),
         click.option("--regions", help="Region polygons: any vector file."),
         click.option("--region-id", help="Column with the regions' codes."),
         click.option("--region-name", help="Column with the regions' names."),
@@ -98,6 +96,16 @@ def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--use-unverified", is_flag=True, default=None, help="Also use numbers no source confirms; said."),
         click.option("--volume-method", help="cbef, bcef, ratio or wood_density."),
         click.option("--soil-depth", type=int, help="30 or 100 cm.  [of the parameter set]"),
+        click.option("--coast-soil", help="What goes first on coasts: table or layer.  [table]"),
+        click.option("--flux-method", help="Yearly fluxes: published_rate, emission_factor or none.  [published_rate]"),
+        click.option("--forest-age", help="Age class of the growth table, e.g. secondary_over_20; tells gains."),
+        click.option("--tillage", help="full_tillage, reduced_tillage or no_till.  [full_tillage]"),
+        click.option("--carbon-input", help="low, medium, high_without_manure, high_with_manure, for cropland.  [medium]"),
+        click.option("--grazing", help="nominal, high_intensity_grazing, severely_degraded or improved.  [nominal]"),
+        click.option("--karst-method", help="auto, bicarbonate, gem_co2 or dissolution.  [auto]"),
+        click.option("--budyko-w", type=float, help="Parameter of the Budyko-Fu curve; without it Turc's formula."),
+        click.option("--strong-acid-share", type=float, help="Part of the carbonate that strong acids dissolve.  [0]"),
+        click.option("--permafrost-threshold", type=float, help="Least share or probability of permafrost.  [0.5]"),
         click.option("--continent", help="asia, europe, africa, americas or oceania, for root-to-shoot ratios."),
         click.option("--forest-origin", help="natural or planted, for root-to-shoot ratios.  [natural]"),
         click.option("--forest-definition", help="china or fao.  [china]"),

@@ -17,7 +17,7 @@ from pipelines.grid import Block, Grid
 from pipelines.plan import Plan, make_plan
 from pipelines.study import checked
 from sinks import coding
-from sinks.quantities import BY_KEY, KEYS, TOTAL
+from sinks.quantities import BY_KEY, KEYS, SUMS
 from sinks.science import is_no_ecosystem, map_class
 from sinks.units import M2_PER_HA
 
@@ -55,14 +55,14 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
     wide, around = blockpass.read_cover(p, block, p.patch - 1)
     raw = blockpass.inner(around, p.patch - 1)
     layers = blockpass.read_layers(p, block)
-    categories, _ = blockpass.categories(p, block, wide, layers)
-    terms = blockpass.terms(p, (1, 1), layers)
-    code = int(coding.pack(categories, p.science.coding.radices, terms)[0, 0])
+    categories, terms, _ = blockpass.strata_of(p, block, wide, layers)
+    packed = coding.pack(categories, p.science.coding.radices, terms)
+    code = int(packed.meaning(packed.code)[0, 0])
     stratum, pieces = p.science.coding.stratum(code), p.science.pieces(code)
     value = [float(np.nan_to_num(t[0, 0])) for t in terms]
     piece = int(np.searchsorted(pieces.edges, value[0], side="left")) if value and pieces.edges.size else 0
     area = float(p.grid.area(block)[0, 0])
-    density = {k: float(pieces.of(k)[piece] @ [1.0, *value]) for k in (*KEYS, TOTAL.key)}
+    density = {k: float(pieces.of(k)[piece] @ [1.0, *value]) for k in (*KEYS, *SUMS)}
     ecosystem, forest_type = map_class(stratum.cover)
     return {
         "row": block.row,

@@ -10,31 +10,69 @@ from pipelines.maps import MapSpec
 from pipelines.study import Study
 from pipelines.styles import ClassColor
 from sinks import ecosystems, onepass
-from sinks.quantities import BY_KEY, POOL_KEYS, TOTAL, VOLUME, WEATHERING
+from sinks.quantities import (
+    BY_KEY,
+    DEEP,
+    FLUX_KEYS,
+    FROZEN,
+    GAIN,
+    METHANE,
+    NITROUS,
+    POOL_KEYS,
+    SINK_KEYS,
+    SINK_TOTAL,
+    TOTAL,
+    VOLUME,
+    WEATHERING,
+)
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
 
-STEP: Final = {WEATHERING.key: 1e-4}
+STEP: Final = {
+    WEATHERING.key: 1e-4, GAIN.key: 1e-3, "sink_biomass": 1e-3, "sink_soil": 1e-3, SINK_TOTAL.key: 1e-3, NITROUS.key: 1e-2,
+}  # fmt: skip
 DEFAULT_STEP: Final = 0.1
 """Step of the integer maps: a tenth of a Mg C or m³ per hectare; half a step is the largest error."""
+OFFSET: Final = dict.fromkeys(("sink_biomass", "sink_soil", SINK_TOTAL.key), -32.0) | {
+    METHANE.key: -100.0,
+    NITROUS.key: -50.0,
+}
+"""Value of the integer 0 where a map can be negative: a source of carbon, or soil that takes up methane."""
+RAMP: Final = {VOLUME.key: "volume"} | dict.fromkeys(FLUX_KEYS, "flux")
 UNKNOWN_COLOR: Final = (255, 0, 255)
 
 
 def request(specs: tuple[MapSpec, ...]) -> onepass.MapRequest:
     """What the pass must write for these maps."""
     integer = any(spec.dtype == "uint16" for spec in specs)
-    return onepass.MapRequest(tuple(s.quantity for s in specs), tuple(s.scale if integer else 0.0 for s in specs))
+    steps = tuple(s.scale if integer else 0.0 for s in specs)
+    return onepass.MapRequest(tuple(s.quantity for s in specs), steps, tuple(s.offset for s in specs))
 
 
 def value_maps(study: Study, science: Science) -> tuple[MapSpec, ...]:
-    """The quantity maps of a run: those asked for that its layers can fill."""
-    terms = science.coding.terms
-    empty = {VOLUME.key} if not terms or science.lookup else set()
-    if "weathering" not in terms:
-        empty |= {WEATHERING.key}
-    if not study.biomass and not science.lookup:
-        empty |= {VOLUME.key}
-    wanted = [name for name in study.maps if name in BY_KEY and name not in empty]
+    """The quantity maps of a run: those asked for that its layers and options can fill."""
+    wanted = [name for name in study.maps if name in BY_KEY and _can_have_values(name, study, science)]
     return tuple(_value_map(name, study, science) for name in wanted)
+
+
+def _can_have_values(name: str, study: Study, science: Science) -> bool:
+    terms = science.coding.terms
+    if science.lookup:
+        return name in (*POOL_KEYS, TOTAL.key) or (name == WEATHERING.key and "weathering" in terms)
+    if name == VOLUME.key:
+        return bool(study.biomass)
+    if name == WEATHERING.key:
+        return "weathering" in terms
+    if name == FROZEN.key:
+        return "soc_frozen" in terms
+    if name == DEEP.key:
+        return study.permafrost is not None
+    if name == GAIN.key:
+        return bool(study.forest_age)
+    if name in (METHANE.key, NITROUS.key):
+        return study.flux_method != "none" and study.soil is not None
+    if name == SINK_TOTAL.key:
+        return study.flux_method != "none" or "weathering" in terms
+    return name not in SINK_KEYS or study.flux_method != "none"
 
 
 def _value_map(name: str, study: Study, science: Science) -> MapSpec:
@@ -50,12 +88,12 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
         dtype="uint16" if integer else "float32",
         nodata=onepass.NODATA_UINT16 if integer else float(onepass.NODATA_FLOAT),
         scale=STEP.get(name, DEFAULT_STEP) if integer else 1.0,
-        offset=0.0,
+        offset=OFFSET.get(name, 0.0) if integer else 0.0,
         unit=quantity.unit,
         description=about,
         title_zh=quantity.name_zh,
         quantity=name,
-        ramp={VOLUME.key: "volume", WEATHERING.key: "flux"}.get(name, "carbon"),
+        ramp=RAMP.get(name, "carbon"),
         tags={
             "QUANTITY": name,
             "PARAMETERS": science.parameters.name,

@@ -11,8 +11,8 @@ from typing import Final
 
 from pyproj import Transformer
 
-from pipelines import align, mapspecs, sources, zones
-from pipelines.blockpass import BlockPlan
+from pipelines import align, mapspecs, soilprofile, sources, zones
+from pipelines.blockpass import TREE, BlockPlan
 from pipelines.errors import InputError
 from pipelines.grid import Block, Grid
 from pipelines.study import LAYER_KINDS, LAYER_NAMES, Study
@@ -25,6 +25,7 @@ from sinks.ecosystems.forest import zone_of
 from sinks.legends import Legend
 from sinks.parameters import ParameterSet, parameter_set, records, with_overrides
 from sinks.patches import patch_pixels
+from sinks.pixels import BY_LATITUDE, BY_LAYER, Recipe, recipe
 from sinks.plug import Cover, Options
 from sinks.science import Science
 
@@ -61,6 +62,9 @@ def make_plan(study: Study, workdir: Path) -> Plan:
     """Check every input and lay out the run. Raises InputError; several problems of one kind are named together."""
     notes: list[str] = []
     found = _open_layers(study, workdir)
+    profile = soilprofile.read(study.soil_profile) if study.soil_profile else soilprofile.NONE
+    found |= {name: sources.inspect(layer) for name, layer in profile.layers(workdir).items()}
+    notes += profile.notes
     grid = sources.grid_of(found["landcover"])
     alignments = {name: align.plan(source, grid) for name, source in found.items() if name != "agb_sd"}
     for name, source in found.items():
@@ -77,15 +81,16 @@ def make_plan(study: Study, workdir: Path) -> Plan:
     legend = _legend(study)
     covers, cover_of = _covers(legend, lookup, found["landcover"])
     options = _options(study, base, grid, notes)
-    climate = _climate_choice(study, notes)
+    how = _recipe(study, found, profile, options, base)
+    notes += how.notes
     definition = _definition(study, base)
     area = float(grid.area(_middle(grid)).mean())
     patch = patch_pixels(definition.minimum_patch_ha, area)
-    science = Science(_coding(study, covers, patch), base, options, lookup.plug() if lookup else None)
+    science = Science(_coding(study, covers, patch, how), base, options, lookup.plug() if lookup else None)
     specs = mapspecs.value_maps(study, science)
     block_plan = BlockPlan(
         grid=grid, alignments=alignments, regions=regions, science=science, cover_of=cover_of, definition=definition,
-        climate=climate, patch=patch,
+        recipe=how, patch=patch,
         ecosystem_map=mapspecs.ecosystem_map(study) if "ecosystem" in study.maps else None,
         value_maps=specs, request=mapspecs.request(specs),
         shard_dir=str(workdir),
@@ -112,21 +117,13 @@ def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
         if value is None or (name == "climate" and value in ZONES):
             continue
         own = dict(study.layers.get(name, {}))
-        kind = own.pop("kind", LAYER_KINDS.get(name, "density"))
+        kind = own.pop("kind", LAYER_KINDS[name])
         found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, **own))
     if "agb_sd" in found and not study.biomass:
         raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
     if "agb_sd" in found:
         said = (*found["agb_sd"].notes, "agb_sd: checked, but standard errors are not computed yet")
         found["agb_sd"] = replace(found["agb_sd"], notes=said)
-    if "karst" in found and "runoff" not in found:
-        raise InputError(
-            "--karst needs --runoff (mm per year) to tell a weathering sink, and takes --bicarbonate when given"
-        )
-    if "karst" not in found and ("runoff" in found or "bicarbonate" in found):
-        raise InputError(
-            "--runoff and --bicarbonate belong to the karst sink; give the carbonate fraction with --karst"
-        )
     return found
 
 
@@ -204,23 +201,34 @@ def _covers(
     return tuple(covers), place
 
 
-def _coding(study: Study, covers: tuple[Cover, ...], patch: int) -> Coding:
-    dimensions = []
-    if study.canopy is not None or patch > 1:
-        dimensions.append(Dimension("tree", coding.TREE_STATES))
-    dimensions.append(Dimension("climate", ("", *ZONES)))
-    for overlay in ("karst", "permafrost"):
-        if getattr(study, overlay) is not None:
-            dimensions.append(Dimension(overlay, ("", overlay)))
-    terms = [study.biomass] if study.biomass else []
-    terms += ["soc"] if study.soc is not None else []
-    terms += ["weathering"] if study.karst is not None else []
-    return Coding(covers, tuple(dimensions), tuple(terms))
+def _coding(study: Study, covers: tuple[Cover, ...], patch: int, how: Recipe) -> Coding:
+    tree = (Dimension(TREE, coding.TREE_STATES),) if study.canopy is not None or patch > 1 else ()
+    return Coding(covers, (*tree, *how.dimensions()), how.terms())
+
+
+def _recipe(
+    study: Study,
+    found: Mapping[str, sources.Source],
+    profile: soilprofile.Profile,
+    options: Options,
+    base: ParameterSet,
+) -> Recipe:
+    """How the layers are read."""
+    apart = {"landcover", "canopy", "agb_sd"}
+    for name in ("rock_outcrop", "soil_thickness"):
+        if name in found and not profile.horizons:
+            raise InputError(f"--{name.replace('_', '-')} belongs to a soil profile; give --soil-profile too")
+    return recipe(
+        [name for name in found if name not in apart],
+        zone=_zone(study), soil_legend=study.soil_legend, soil_depth_cm=options.soil_depth_cm, horizons=profile.horizons,
+        karst_method=study.karst_method, budyko_w=study.budyko_w, strong_acid_share=study.strong_acid_share,
+        use_unverified=bool(base.settings.get("use_unverified")), permafrost_threshold=study.permafrost_threshold,
+    )  # fmt: skip
 
 
 def _options(study: Study, base: ParameterSet, grid: Grid, notes: list[str]) -> Options:
     depth = study.soil_depth or int(base.settings["soil_depth_cm"])
-    if study.soc is not None:
+    if study.soc is not None or study.permafrost_soc is not None:
         notes.append(f"the soil carbon layer is taken to be 0–{depth} cm deep; say otherwise with --soil-depth")
     continent = study.continent or (
         base.settings["continent"] if base.name.startswith("china") else _continent(grid, notes)
@@ -231,6 +239,12 @@ def _options(study: Study, base: ParameterSet, grid: Grid, notes: list[str]) -> 
         continent=continent,
         origin=study.forest_origin,
         volume_methods=(study.volume_method,) if study.volume_method else (),
+        forest_age=study.forest_age,
+        flux_method=study.flux_method,
+        coast_soil=study.coast_soil,
+        tillage=study.tillage,
+        input=study.carbon_input,
+        grazing=study.grazing,
     )
 
 
@@ -248,16 +262,15 @@ def _continent(grid: Grid, notes: list[str]) -> str:
     return "asia"
 
 
-def _climate_choice(study: Study, notes: list[str]) -> int:
-    """0 for a layer, −1 for latitude, else the number of the one zone of the whole map."""
+def _zone(study: Study) -> int:
+    """Number of the one zone of the whole map, if it is given by name."""
     if study.climate is None:
-        notes.append("no climate layer: climate zones are guessed from latitude, which is crude; give --climate")
-        return -1
+        return BY_LATITUDE
     if study.climate in ZONES:
         return ZONES.index(study.climate) + 1
     if isinstance(study.climate, str) and not Path(study.climate).suffix and not Path(study.climate).exists():
         zone_of(study.climate)  # raises, listing the names
-    return 0
+    return BY_LAYER
 
 
 def _definition(study: Study, base: ParameterSet) -> ForestDefinition:

@@ -33,6 +33,15 @@ from sinks.units import M2_PER_HA
 
 log = logging.getLogger("sinks")
 
+_FALLBACK = {
+    "climate": "their climate zone is guessed from latitude",
+    "ecozone": "theirs is that of their climate zone",
+    "soil": "theirs is taken to be high-activity clay, the commonest mineral soil",
+    "drainage": "theirs is taken to be undrained",
+    "grassland": "the mean of all grassland stands for them",
+}
+"""What is done where a class layer has no class."""
+
 
 def assess(study: Study) -> Result:
     """Run one assessment and write its outputs into ``study.out``, all of them or none."""
@@ -188,10 +197,11 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
         found.append(
             f"land-cover value {code} is not in the legend: {count} pixels, {area:,.1f} ha counted as unknown class"
         )
-    if partial.climate_filled:
-        found.append(
-            f"{partial.climate_filled} pixels have no climate zone in the layer; theirs is guessed from latitude"
-        )
+    for layer, pixels in partial.guessed.items():
+        if pixels:
+            found.append(
+                f"{pixels} pixels have no class in the layer {layer}; {_FALLBACK.get(layer, 'it is unknown there')}"
+            )
     if partial.sums.clipped:
         found.append(
             f"{partial.sums.clipped} map values were beyond what the integer maps hold; use --map-type float32"

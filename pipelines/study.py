@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import InputError
-from sinks.quantities import KEYS, TOTAL
+from sinks.layers import LAYERS
+from sinks.pixels import KARST_METHODS
+from sinks.quantities import KEYS, SINK_TOTAL, TOTAL
 
-MAP_NAMES: Final = ("ecosystem", TOTAL.key, *KEYS)
-LAYER_NAMES: Final = (
-    "landcover", "agb", "agc", "volume", "agb_sd", "canopy", "climate", "soc", "karst", "runoff", "bicarbonate",
-    "permafrost",
-)  # fmt: skip
-LAYER_KINDS: Final = {"landcover": "class", "climate": "class"}
-"""Layers that are classes; all others are densities."""
+MAP_NAMES: Final = ("ecosystem", TOTAL.key, SINK_TOTAL.key, *KEYS)
+LAYER_NAMES: Final = tuple(LAYERS)
+LAYER_KINDS: Final = {name: layer.kind for name, layer in LAYERS.items()}
 LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")
 _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     **dict.fromkeys(("year", "workers", "block_size", "soil_depth"), ((int,), "a whole number without quotes")),
     **dict.fromkeys(
-        ("canopy_threshold", "minimum_patch", "special_shrub_fraction", "memory"),
+        (
+            "canopy_threshold",
+            "minimum_patch",
+            "special_shrub_fraction",
+            "memory",
+            "budyko_w",
+            "strong_acid_share",
+            "permafrost_threshold",
+        ),
         ((int, float), "a number without quotes"),
     ),
     **dict.fromkeys(
@@ -34,7 +40,13 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "layers": ((dict,), "tables [layers.NAME]"),
 }
 """Types of the options that are no plain text, and what to write."""
-_PATHS: Final = (*LAYER_NAMES, "regions", "targets", "out", "parameters", "legend")
+_CHOICES: Final = {
+    "forest_definition": ("china", "fao"),
+    "flux_method": ("published_rate", "emission_factor", "none"),
+    "coast_soil": ("table", "layer"),
+    "karst_method": KARST_METHODS,
+}
+_PATHS: Final = (*LAYER_NAMES, "regions", "targets", "out", "parameters", "legend", "soil_profile")
 
 
 @dataclass(frozen=True)
@@ -53,12 +65,44 @@ class Study:
     volume: Any = None
     agb_sd: Any = None
     canopy: Any = None
+    grass_agb: Any = None
+    grassland_type: Any = None
     climate: Any = None
+    temperature: Any = None
+    precipitation: Any = None
+    pet: Any = None
+    elevation: Any = None
+    frost_days: Any = None
+    coldest_month: Any = None
+    warmest_month: Any = None
+    ecozone: Any = None
+    soil: Any = None
+    black_soil: Any = None
+    drainage: Any = None
     soc: Any = None
+    permafrost_soc: Any = None
+    soc_deep: Any = None
+    rock_outcrop: Any = None
+    soil_thickness: Any = None
+    permafrost: Any = None
+    active_layer: Any = None
     karst: Any = None
+    dolomite: Any = None
     runoff: Any = None
     bicarbonate: Any = None
-    permafrost: Any = None
+    soil_co2: Any = None
+    soil_profile: str | None = None
+    soil_legend: str = "ipcc"
+    karst_method: str = "auto"
+    budyko_w: float | None = None
+    strong_acid_share: float = 0.0
+    permafrost_threshold: float = 0.5
+    flux_method: str = "published_rate"
+    coast_soil: str = "table"
+    tillage: str = "full_tillage"
+    carbon_input: str = "medium"
+    grazing: str = "nominal"
+    forest_age: str = ""
     regions: str | None = None
     region_id: str | None = None
     region_name: str | None = None
@@ -162,8 +206,13 @@ def _problems(s: Study) -> list[str]:
     biomass = [k for k in ("agb", "agc", "volume") if getattr(s, k) is not None]
     if len(biomass) > 1:
         found.append(f"only one biomass layer can be used, not {' and '.join(biomass)}; leave the others out")
-    if s.forest_definition not in ("china", "fao"):
-        found.append(f"--forest-definition is '{s.forest_definition}'; choose china or fao")
+    for name, known in _CHOICES.items():
+        if getattr(s, name) not in known:
+            said = ", ".join(k or "''" for k in known[:-1]) + f" or {known[-1]}"
+            found.append(f"--{name.replace('_', '-')} is '{getattr(s, name)}'; choose {said}")
+    for name in ("strong_acid_share", "permafrost_threshold"):
+        if not 0 <= getattr(s, name) <= 1:
+            found.append(f"--{name.replace('_', '-')} is {getattr(s, name)}; give a share from 0 to 1")
     if s.map_type not in ("uint16", "float32"):
         found.append(f"--map-type is '{s.map_type}'; choose uint16 (0.1 steps) or float32")
     if s.soil_depth not in (None, 30, 100):

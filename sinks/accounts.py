@@ -15,10 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sinks import exactsum
-from sinks.coding import COUNTED
+from sinks.coding import COUNTED, OVERLAYS
 from sinks.errors import InputError
-from sinks.quantities import BY_KEY, KEYS, POOL_KEYS, TOTAL
+from sinks.quantities import BY_KEY, KEYS, POOL_KEYS, SUMS
 from sinks.science import Science, map_class
+from sinks.soilcarbon import ORGANIC
 from sinks.sums import Sums
 from sinks.units import M2_PER_HA
 
@@ -29,12 +30,10 @@ OUTSIDE_REGIONS: Final = "outside_regions"
 ALL: Final = "all"
 WOODS: Final = ("forest", "trees_outside_forest")
 """Ecosystems whose carbon is not known without a biomass value."""
-OVERLAYS: Final = ("karst", "permafrost")
-"""What crosses ecosystems: an account says how much of it lies there."""
 
 KEY_COLUMNS: Final = (
-    "region_id", "ecosystem", "forest_type", "cover", "tree", "climate", "ecozone", "soil", "karst", "permafrost",
-    "present", "piece",
+    "region_id", "ecosystem", "forest_type", "cover", "tree", "climate", "ecozone", "altitude", "rain", "soil", "drainage",
+    "grassland", "soil_source", *OVERLAYS, "present", "piece",
 )  # fmt: skip
 TIDY_COLUMNS: Final = (
     "region_id", "region_name", "ecosystem", "forest_type", "quantity", "unit", "value", "se", "low", "high",
@@ -168,8 +167,8 @@ def _labels(region_id: str, code: int, piece: int, science: Science) -> tuple[An
     cover = science.coding.cover(code)
     name = "/".join(part for part in (cover.ecosystem, cover.forest_type, cover.subclass, cover.code) if part)
     return (
-        region_id, ecosystem, forest_type, name, labels.get("tree", COUNTED), stratum.climate, stratum.ecozone,
-        stratum.soil, stratum.karst, labels.get("permafrost") == "permafrost",
+        region_id, ecosystem, forest_type, name, labels.get("tree", COUNTED),
+        *(getattr(stratum, column) for column in KEY_COLUMNS[5:-2]),
         "+".join(t for t in science.coding.terms if t in stratum.present), piece,
     )  # fmt: skip
 
@@ -178,20 +177,23 @@ def _amounts(part: pd.DataFrame) -> dict[str, float]:
     """Totals of some rows by quantity; a quantity that none of them yields is left out."""
     amounts: dict[str, float] = {"area": float(part["area_ha"].sum()), "pixels": float(part["pixels"].sum())}
     for key in KEYS:
-        given = part[key].notna()
-        if given.any():
-            amounts[key] = float(part.loc[given, key].sum())
-    pools = [amounts[k] for k in POOL_KEYS if k in amounts]
-    if pools:
-        amounts[TOTAL.key] = float(np.sum(pools))
+        known = part[key].notna()
+        if known.any():
+            amounts[key] = float(part.loc[known, key].sum())
+    for total, parts in SUMS.items():
+        given = [amounts[k] for k in parts if k in amounts]
+        if given:
+            amounts[total] = float(np.sum(given))
     woods = part[part["ecosystem"].isin(WOODS)]
     if len(woods):
         amounts["area_without_biomass"] = float(woods.loc[woods["carbon_agb"].isna(), "area_ha"].sum())
-    for overlay in OVERLAYS:  # "of which": already counted above, never to be added
-        under = part[part[overlay].astype(bool)]
+    marks = {overlay: part[overlay].astype(bool) for overlay in OVERLAYS} | {"organic_soil": part["soil"] == ORGANIC}
+    for mark, holds in marks.items():  # "of which": already counted above, never to be added
+        under = part[holds]
         if len(under):
-            amounts[f"area_on_{overlay}"] = float(under["area_ha"].sum())
-            amounts[f"carbon_total_on_{overlay}"] = float(np.nansum(under[list(POOL_KEYS)].to_numpy()))
+            amounts[f"area_on_{mark}"] = float(under["area_ha"].sum())
+            amounts[f"carbon_soil_on_{mark}"] = float(np.nansum(under["carbon_soil"].to_numpy()))
+            amounts[f"carbon_total_on_{mark}"] = float(np.nansum(under[list(POOL_KEYS)].to_numpy()))
     return amounts
 
 

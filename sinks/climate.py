@@ -71,6 +71,12 @@ def zone_code(
     return np.where(undecided, UNKNOWN, zone).astype(np.uint8)
 
 
+def frost_by_coldest_month(coldest: Array) -> NDArray[np.float64]:
+    """A stand-in for frost days [d yr⁻¹] from the mean minimum of the coldest month [°C]: 0 above 0 °C, else many [design]."""
+    t = np.asarray(coldest, np.float64)
+    return np.where(np.isnan(t), np.nan, np.where(t > _rule("frost_month"), 0.0, np.inf))
+
+
 def zone_by_latitude(latitude: Array) -> NDArray[np.uint8]:
     """Climate zone 1–12 by latitude [degrees] alone, 0 beyond the poles or where it is NaN.
 

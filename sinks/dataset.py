@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,18 +17,20 @@ import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
-from sinks import coding, onepass, targets, weathering
+from sinks import coding, onepass, targets
 from sinks.accounts import Account, RegionInfo
 from sinks.area import pixel_area
-from sinks.climate import ZONES, zone_by_latitude
-from sinks.coding import Coding, Dimension
+from sinks.climate import ZONES
+from sinks.coding import Coding
 from sinks.coverage import coverage_table, forest_definition
 from sinks.ecosystems import classes
 from sinks.errors import InputError
+from sinks.layers import CLASS, LAYERS, require_possible
 from sinks.legends import Legend
 from sinks.parameters import Coefficient, ParameterSet, parameter_set
+from sinks.pixels import BY_LATITUDE, Recipe, look, recipe
 from sinks.plug import BIOMASS_KINDS, Cover, Options
-from sinks.quantities import BY_KEY, KEYS, TOTAL
+from sinks.quantities import BY_KEY, KEYS, SUMS
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
 from sinks.sums import merge
 
@@ -44,9 +47,11 @@ class Assessment:
     """
 
     landcover: xr.DataArray
+    cover: xr.DataArray
+    latitude: xr.DataArray
+    layers: Mapping[str, xr.DataArray]
     science: Science
-    categories: tuple[xr.DataArray, ...]
-    terms: tuple[xr.DataArray, ...]
+    recipe: Recipe
     zones: xr.DataArray
     regions: tuple[RegionInfo, ...]
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -54,23 +59,27 @@ class Assessment:
     @cached_property
     def maps(self) -> xr.Dataset:
         """Ecosystem class and every quantity per hectare, float32, NaN where there is none; lazy if the inputs are."""
-        code = _packed(self.categories, self.science.coding.radices, self.terms)
-        keys = (TOTAL.key, *KEYS)
+        keys = (*SUMS, *KEYS)
         values = xr.apply_ufunc(
-            _map_values, code, *self.terms, kwargs={"science": self.science, "keys": keys},
+            self._map_values, self.cover, self.latitude, *self.layers.values(), kwargs={"keys": keys},
             output_core_dims=[["quantity"]], dask="parallelized", output_dtypes=[np.float32],
             dask_gufunc_kwargs={"output_sizes": {"quantity": len(keys)}},
         )  # fmt: skip
-        found = {"ecosystem": self._ecosystem(code)}
+        found = {"ecosystem": self._ecosystem()}
         for n, key in enumerate(keys):
             one = values.isel(quantity=n, drop=True)
             one.attrs = {"units": BY_KEY[key].unit, "long_name": BY_KEY[key].name_en, "grid_mapping": "spatial_ref"}
             found[key] = one
         return xr.Dataset(found)
 
-    def _ecosystem(self, code: xr.DataArray) -> xr.DataArray:
+    def _ecosystem(self) -> xr.DataArray:
         one = xr.apply_ufunc(
-            _map_classes, code, kwargs={"science": self.science}, dask="parallelized", output_dtypes=[np.uint8]
+            self._map_classes,
+            self.cover,
+            self.latitude,
+            *self.layers.values(),
+            dask="parallelized",
+            output_dtypes=[np.uint8],
         )
         known = [
             (NODATA_CODE, "no data"),
@@ -91,15 +100,44 @@ class Assessment:
         nothing = onepass.MapRequest((), ())
         parts = []
         for at in _blocks(self.landcover):
-            block = [np.asarray(c[at].values, np.uint8) for c in self.categories]
-            terms = _stacked([np.asarray(t[at].values, np.float32) for t in self.terms], block[0].shape)
-            code = coding.pack(block, self.science.coding.radices, terms)
+            packed, terms = self._packed(
+                *(np.asarray(a[at].values) for a in (self.cover, self.latitude, *self.layers.values()))
+            )
             place = np.asarray(self.zones[at].values, np.int32)
-            seen = onepass.survey(code, place, n_regions)
+            seen = onepass.survey(packed, place, n_regions)
             strata = self.science.strata(seen.codes, nothing)
             square_metres = np.ascontiguousarray(area[at].values, np.float64)
-            parts.append(onepass.run(code, place, square_metres, terms, strata, nothing, seen)[1])
+            parts.append(onepass.run(packed.code, place, square_metres, terms, strata, nothing, seen)[1])
         return Account.build(merge(parts), self.science, self.regions, self.context)
+
+    # ------------------------------------------------------------------ blocks of NumPy arrays
+
+    def _packed(self, cover: NDArray, latitude: NDArray, *layers: NDArray) -> tuple[coding.Packed, NDArray[np.float32]]:
+        """The strata and values of a block."""
+        named = dict(zip(self.layers, layers, strict=True))
+        for name, values in named.items():
+            require_possible(name, values)
+        seen = look(self.recipe, named, latitude, cover.shape)
+        return coding.pack([cover, *seen.categories], self.science.coding.radices, seen.terms), seen.terms
+
+    def _map_values(self, *arrays: NDArray, keys: tuple[str, ...]) -> NDArray[np.float32]:
+        """Quantities of a chunk (h, w, quantities), NaN where there is none."""
+        packed, terms = self._packed(*arrays)
+        request = onepass.MapRequest(keys, (0.0,) * len(keys))
+        zones, area = np.zeros(packed.code.shape, np.int32), np.ones((packed.code.shape[0], 1))
+        seen = onepass.survey(packed, zones, 1)
+        strata = self.science.strata(seen.codes, request)
+        maps, _ = onepass.run(packed.code, zones, area, terms, strata, request, seen)
+        return np.where(maps == onepass.NODATA_FLOAT, np.float32(np.nan), maps).transpose(1, 2, 0)
+
+    def _map_classes(self, *arrays: NDArray) -> NDArray[np.uint8]:
+        packed, _ = self._packed(*arrays)
+        here = np.unique(packed.code)
+        table = np.zeros(int(here[-1]) + 1, np.uint8)
+        table[here] = self.science.ecosystem_codes(packed.meaning(here))
+        return table[packed.code]
+
+    # ------------------------------------------------------------------ results
 
     @property
     def accounts(self) -> pd.DataFrame:
@@ -132,64 +170,47 @@ def assess(
     agb: xr.DataArray | None = None,
     *,
     legend: str | Legend,
-    agc: xr.DataArray | None = None,
-    volume: xr.DataArray | None = None,
     regions: Any = None,
     region_id: str | None = None,
     region_name: str | None = None,
     climate: xr.DataArray | str | None = None,
-    soc: xr.DataArray | None = None,
-    karst: xr.DataArray | None = None,
-    runoff: xr.DataArray | None = None,
-    bicarbonate: xr.DataArray | None = None,
     parameters: str | ParameterSet = "ipcc",
     forest_definition: str = "china",
-    soil_depth_cm: int | None = None,
-    continent: str | None = None,
+    soil_legend: str = "ipcc",
+    karst_method: str = "auto",
+    permafrost_threshold: float = 0.5,
     year: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    **layers: xr.DataArray | None,
 ) -> Assessment:
     """Assess arrays that lie on one grid.
 
-    landcover : class codes (y, x) with a CRS; agb [Mg d.m. ha⁻¹], agc [Mg C ha⁻¹] or volume [m³ ha⁻¹] : one of them;
-    legend : name or Legend; regions : polygons (a GeoDataFrame) or an array of 1-based region numbers (0 = none);
-    climate : IPCC zone codes 1–12, or one zone by name, or None for latitude; soc [Mg C ha⁻¹]; karst : carbonate fraction;
-    runoff [mm yr⁻¹]; bicarbonate [mmol L⁻¹].
-    Raises InputError when layers do not lie on the grid of the land cover (align them first, or use the command line).
+    landcover : class codes (y, x) with a CRS; agb [Mg d.m. ha⁻¹], or agc or volume in its place; legend : name or Legend;
+    regions : polygons (a GeoDataFrame) or an array of 1-based region numbers (0 = none);
+    climate : IPCC zone codes 1–12, or one zone by name, or None for temperature, precipitation and pet, else latitude;
+    options : fields of ``sinks.plug.Options``, e.g. ``{"soil_depth_cm": 30, "forest_age": "secondary_over_20"}``;
+    layers : any other of ``sinks.layers.LAYERS`` by name, in its unit.
+    Raises InputError when layers do not lie on the grid of the land cover (align them first, or use the command line), are
+    not known, or hold values that cannot be.
     """
     known = legend if isinstance(legend, Legend) else Legend.builtin(legend)
     chosen = parameters if isinstance(parameters, ParameterSet) else parameter_set(parameters)
-    biomass = {k: v for k, v in zip(BIOMASS_KINDS, (agb, agc, volume), strict=True) if v is not None}
-    if len(biomass) > 1:
-        raise InputError(f"only one biomass layer can be used, not {' and '.join(biomass)}")
-    layers = {**biomass, "soc": soc, "karst": karst, "runoff": runoff, "bicarbonate": bicarbonate}
-    given = {k: _on_grid(landcover, v, k) for k, v in layers.items() if v is not None}
-    if "karst" in given and "runoff" not in given:
-        raise InputError("the karst sink needs runoff [mm/yr] beside the carbonate fraction")
-    options = Options(
-        biomass=next(iter(biomass), "agb"),
-        soil_depth_cm=soil_depth_cm or int(chosen.settings["soil_depth_cm"]),
-        continent=continent or str(chosen.settings["continent"]),
-    )
+    given = _given(landcover, {"agb": agb, **layers, "climate": climate if isinstance(climate, xr.DataArray) else None})
+    choice = _options(chosen, given, options or {})
+    how = recipe(
+        tuple(given), zone=_zone(climate), soil_legend=soil_legend, soil_depth_cm=choice.soil_depth_cm,
+        karst_method=karst_method, permafrost_threshold=permafrost_threshold,
+        use_unverified=bool(chosen.settings.get("use_unverified")),
+    )  # fmt: skip
     covers, cover = _cover(landcover, known)
-    dimensions = [Dimension("climate", ("", *ZONES))]
-    categories = [cover, _climate(landcover, climate)]
-    terms = [given[k].astype(np.float32) for k in biomass]
-    names = list(biomass)
-    if "soc" in given:
-        names.append("soc")
-        terms.append(given["soc"].astype(np.float32))
-    if "karst" in given:
-        dimensions.append(Dimension("karst", ("", "karst")))
-        categories.append((given["karst"].fillna(0) > 0).astype(np.uint8))
-        names.append("weathering")
-        terms.append(_weathering(given))
-    science = Science(Coding(covers, tuple(dimensions), tuple(names)), chosen, options)
+    science = Science(Coding(covers, how.dimensions(), how.terms()), chosen, choice)
     zones, infos = _zones(landcover, regions, region_id, region_name)
     context = {
         "parameters": chosen.name, "legend": known.name, "year": year, "forest_definition": forest_definition,
-        "soil_depth_cm": options.soil_depth_cm, "biomass": options.biomass,
+        "soil_depth_cm": choice.soil_depth_cm, "biomass": choice.biomass,
     }  # fmt: skip
-    return Assessment(landcover, science, tuple(categories), tuple(terms), zones, infos, context)
+    latitude = _latitude(landcover, how.zone)
+    return Assessment(landcover, cover, latitude, given, science, how, zones, infos, context)
 
 
 # ------------------------------------------------------------------------------------------ layers
@@ -235,28 +256,55 @@ def _cover(landcover: xr.DataArray, legend: Legend) -> tuple[tuple[Cover, ...], 
     return tuple(covers), xr.apply_ufunc(look_up, landcover, dask="parallelized", output_dtypes=[np.uint8])
 
 
-def _climate(landcover: xr.DataArray, climate: xr.DataArray | str | None) -> xr.DataArray:
-    """Zone number of every pixel."""
-    if isinstance(climate, xr.DataArray):
-        return _on_grid(landcover, climate, "climate").fillna(0).astype(np.uint8)
-    if isinstance(climate, str):
-        if climate not in ZONES:
-            raise InputError(f"unknown climate zone '{climate}'; known: {', '.join(ZONES)}")
-        return xr.full_like(landcover, ZONES.index(climate) + 1, dtype=np.uint8)
+def _given(landcover: xr.DataArray, layers: Mapping[str, xr.DataArray | None]) -> dict[str, xr.DataArray]:
+    """The layers that are there, on the grid: classes as uint8, 255 where there is none, and values as float32."""
+    found = {}
+    for name, layer in layers.items():
+        if layer is None:
+            continue
+        if name not in LAYERS or name in ("landcover", "canopy", "agb_sd"):
+            close = difflib.get_close_matches(name, LAYERS, n=1)
+            raise InputError(f"there is no layer '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+        on_grid = _on_grid(landcover, layer, name)
+        is_class = LAYERS[name].kind == CLASS
+        found[name] = on_grid.fillna(255).astype(np.uint8) if is_class else on_grid.astype(np.float32)
+    biomass = [kind for kind in BIOMASS_KINDS if kind in found]
+    if len(biomass) > 1:
+        raise InputError(f"only one biomass layer can be used, not {' and '.join(biomass)}")
+    return found
+
+
+def _options(chosen: ParameterSet, given: Mapping[str, Any], options: Mapping[str, Any]) -> Options:
+    unknown = [k for k in options if k not in Options.__dataclass_fields__ or k == "biomass"]
+    if unknown:
+        raise InputError(f"there is no option '{unknown[0]}'; known: {', '.join(Options.__dataclass_fields__)}")
+    base = Options(
+        biomass=next((kind for kind in BIOMASS_KINDS if kind in given), "agb"),
+        soil_depth_cm=int(chosen.settings["soil_depth_cm"]),
+        continent=str(chosen.settings["continent"]),
+    )
+    return replace(base, **options)
+
+
+def _zone(climate: xr.DataArray | str | None) -> int:
+    """Number of the one zone of the whole map, if it is given by name."""
+    if not isinstance(climate, str):
+        return BY_LATITUDE
+    if climate not in ZONES:
+        raise InputError(f"unknown climate zone '{climate}'; known: {', '.join(ZONES)}")
+    return ZONES.index(climate) + 1
+
+
+def _latitude(landcover: xr.DataArray, zone: int) -> xr.DataArray:
+    """Latitude of every pixel, NaN on a projected grid, where zones must be told."""
     y, _ = landcover.dims[-2:]
     latitude = landcover[y]
-    if abs(latitude).max() > 90:
-        raise InputError("zones by latitude need a geographic grid; give climate, as an array or by name")
-    zones = xr.DataArray(zone_by_latitude(latitude.values).astype(np.uint8), dims=(y,), coords={y: landcover[y]})
-    return zones.broadcast_like(landcover).transpose(*landcover.dims)
-
-
-def _weathering(given: Mapping[str, xr.DataArray]) -> xr.DataArray:
-    if "bicarbonate" in given:
-        flux = weathering.by_bicarbonate(given["runoff"], given["bicarbonate"], given["karst"])
-    else:
-        flux = weathering.by_gem_co2(given["runoff"], given["karst"])
-    return flux.where(given["karst"] > 0).astype(np.float32)
+    if float(abs(latitude).max()) > 90:
+        if zone == BY_LATITUDE:
+            raise InputError("zones by latitude need a geographic grid; give climate, as an array or by name")
+        latitude = xr.full_like(latitude, np.nan, dtype=np.float64)
+    column = xr.DataArray(latitude.values.astype(np.float32), dims=(y,), coords={y: landcover[y]})
+    return column.broadcast_like(landcover).transpose(*landcover.dims)
 
 
 def _zones(
@@ -306,37 +354,3 @@ def _blocks(landcover: xr.DataArray) -> Iterator[tuple[slice, slice]]:
     for row in range(0, height, BLOCK):
         for col in range(0, width, BLOCK):
             yield slice(row, min(row + BLOCK, height)), slice(col, min(col + BLOCK, width))
-
-
-def _stacked(arrays: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.stack(arrays) if arrays else np.zeros((0, *shape), np.float32)
-
-
-def _packed(
-    categories: Sequence[xr.DataArray], radices: tuple[int, ...], terms: Sequence[xr.DataArray]
-) -> xr.DataArray:
-    n = len(categories)
-
-    def pack(*arrays: NDArray) -> NDArray[np.int32]:
-        return coding.pack(arrays[:n], radices, _stacked(arrays[n:], arrays[0].shape))
-
-    return xr.apply_ufunc(pack, *categories, *terms, dask="parallelized", output_dtypes=[np.int32])
-
-
-def _map_values(
-    code: NDArray[np.int32], *terms: NDArray[np.float32], science: Science, keys: tuple[str, ...]
-) -> NDArray[np.float32]:
-    """Quantities of a chunk (h, w, quantities), NaN where there is none."""
-    request = onepass.MapRequest(keys, (0.0,) * len(keys))
-    zones, area = np.zeros(code.shape, np.int32), np.ones((code.shape[0], 1))
-    seen = onepass.survey(code, zones, 1)
-    strata = science.strata(seen.codes, request)
-    maps, _ = onepass.run(code, zones, area, _stacked(terms, code.shape), strata, request, seen)
-    return np.where(maps == onepass.NODATA_FLOAT, np.float32(np.nan), maps).transpose(1, 2, 0)
-
-
-def _map_classes(code: NDArray[np.int32], science: Science) -> NDArray[np.uint8]:
-    codes = np.unique(code)
-    table = np.zeros(int(codes[-1]) + 1, np.uint8)
-    table[codes] = science.ecosystem_codes(codes)
-    return table[code]

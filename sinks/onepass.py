@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks import exactsum
+from sinks.coding import Packed
 from sinks.strata import Pieces
 from sinks.sums import Sums, merge
 
@@ -34,11 +35,13 @@ NODATA_FLOAT: Final = np.float32(-9999.0)
 class MapRequest:
     """Which quantities are written into map arrays, and how.
 
-    quantities : keys of ``sinks.quantities``; steps : quantity per integer step of each map, or all 0 for float32 maps.
+    quantities : keys of ``sinks.quantities``; steps : quantity per integer step of each map, or all 0 for float32 maps;
+    offsets : quantity of the integer 0, for maps that can be negative.
     """
 
     quantities: tuple[str, ...]
     steps: tuple[float, ...]
+    offsets: tuple[float, ...] = ()
 
     @property
     def integer(self) -> bool:
@@ -62,16 +65,17 @@ def statistics(terms: int) -> int:
 class Survey:
     """Which strata and regions a block has, in dense local numbers.
 
-    codes : distinct stratum codes, rising; local_code, local_region : code or region → local number, −1 where absent;
+    codes : the run's codes of the strata that occur, rising; local_code, local_region : the block's number of a stratum,
+    or a region → place in ``codes`` or among the regions that occur, −1 where absent;
     pair : (regions, codes) → row of the sums, −1 where the two do not meet; pair_region, pair_code : the reverse.
     """
 
-    codes: NDArray[np.int32]
+    codes: NDArray[np.int64]
     local_code: NDArray[np.int32]
     local_region: NDArray[np.int32]
     pair: NDArray[np.int32]
     pair_region: NDArray[np.int32]
-    pair_code: NDArray[np.int32]
+    pair_code: NDArray[np.int64]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -87,8 +91,9 @@ def _mark(code: NDArray[np.int32], region: NDArray[np.int32], seen: NDArray[np.b
                 last_c, last_r = c, r
 
 
-def survey(code: NDArray[np.int32], region: NDArray[np.int32], n_regions: int) -> Survey:
-    """Look over a block before it is walked. code, region : int32 (h, w); region below ``n_regions``."""
+def survey(packed: Packed, region: NDArray[np.int32], n_regions: int) -> Survey:
+    """Look over a block before it is walked. region : int32 (h, w), below ``n_regions``."""
+    code = packed.code
     here = np.flatnonzero(np.bincount(code.ravel())).astype(np.int32) if n_regions > _WIDE else None
     n_codes = int(code.max()) + 1
     if here is not None:  # many regions: number the codes first, so that the table of pairs stays small
@@ -109,7 +114,8 @@ def survey(code: NDArray[np.int32], region: NDArray[np.int32], n_regions: int) -
     pair = np.full(seen.shape, -1, np.int32)
     at_region, at_code = np.nonzero(seen)
     pair[at_region, at_code] = np.arange(at_region.size)
-    return Survey(here, local_code, local_region, pair, regions[at_region], here[at_code])
+    codes = packed.meaning(here)
+    return Survey(codes, local_code, local_region, pair, regions[at_region], codes[at_code])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -318,6 +324,8 @@ def stack(pieces: Sequence[Pieces], request: MapRequest) -> Strata:
         edges[n, : p.edges.size] = p.edges
         for m, key in enumerate(request.quantities):
             lines[n, : p.edges.size + 1, m] = p.of(key)
+            if request.offsets and request.integer:
+                lines[n, :, m, 0] -= request.offsets[m]
     return Strata(edges, np.asarray([p.edges.size for p in pieces], dtype=np.int32), lines)
 
 
@@ -332,7 +340,7 @@ def run(
 ) -> tuple[NDArray, Sums]:
     """Walk a block once.
 
-    code : int32 (h, w), stratum code; seen : the survey of the same block; strata : pieces of ``seen.codes``, in that order;
+    code : int32 (h, w), ``Packed.code``; seen : the survey of the same block; strata : pieces of ``seen.codes``, in that order;
     region : int32 (h, w); area : float64 [m²] (h, 1) or (h, w); terms : float32 (terms, h, w).
     returns : map arrays (maps, h, w) in the request's dtype, and the block's sums.
     """
@@ -350,7 +358,7 @@ def run(
     )  # fmt: skip
     at, piece = np.nonzero(count)
     sums = Sums(
-        seen.pair_region[at], seen.pair_code[at].astype(np.int64), piece.astype(np.int16), count[at, piece], digits[at, piece],
+        seen.pair_region[at], seen.pair_code[at], piece.astype(np.int16), count[at, piece], digits[at, piece],
         int(clipped),
     )  # fmt: skip
     return (ints if request.integer else floats), merge([sums])

@@ -34,12 +34,16 @@ POOLS: Final = (
 """The five carbon pools; their sum is the total [IPCC 2006, Vol. 4, Ch. 2, eq. 2.3]."""
 
 TOTAL: Final = Quantity("carbon_total", MG_C_PER_HA, "Total ecosystem carbon", "生态系统碳密度")
-DEEP: Final = Quantity("carbon_soil_deep", MG_C_PER_HA, "Soil carbon below the run's depth, to 300 cm", "深层土壤有机碳密度")
+DEEP: Final = Quantity(
+    "carbon_soil_deep", MG_C_PER_HA, "Soil carbon below the run's depth, to 300 cm", "深层土壤有机碳密度"
+)
 FROZEN: Final = Quantity("carbon_soil_frozen", MG_C_PER_HA, "Soil carbon below the active layer", "冻结土壤有机碳密度")
 """Deep carbon is a line of its own, in no total; frozen carbon is part of the soil and deep pools, told again."""
 
 VOLUME: Final = Quantity("stock_volume", M3_PER_HA, "Growing stock volume", "单位面积蓄积量")
-GAIN: Final = Quantity("gain_biomass", MG_C_PER_HA_YR, "Growth of live biomass, losses not taken off", "生物量碳增长速率")
+GAIN: Final = Quantity(
+    "gain_biomass", MG_C_PER_HA_YR, "Growth of live biomass, losses not taken off", "生物量碳增长速率"
+)
 """What gain–loss accounting calls the gain; a sink only after losses (IPCC 2006, Vol. 4, Ch. 2, eq. 2.7)."""
 
 SINKS: Final = (
@@ -60,6 +64,8 @@ QUANTITIES: Final = (*POOLS, DEEP, FROZEN, VOLUME, GAIN, *SINKS, METHANE, NITROU
 
 POOL_KEYS: Final = tuple(q.key for q in POOLS)
 SINK_KEYS: Final = tuple(q.key for q in SINKS)
+FLUX_KEYS: Final = (GAIN.key, *SINK_KEYS, SINK_TOTAL.key, METHANE.key, NITROUS.key)
+"""What is per year."""
 SUMS: Final = {TOTAL.key: POOL_KEYS, SINK_TOTAL.key: SINK_KEYS}
 """Quantities that are the sum of others, where any of these is estimated."""
 

@@ -56,11 +56,11 @@ class Science:
         """Codes whose pieces have been asked for so far."""
         return sorted(self._pieces)
 
-    def strata(self, codes: NDArray[np.int32], request: onepass.MapRequest) -> onepass.Strata:
+    def strata(self, codes: NDArray[np.int64], request: onepass.MapRequest) -> onepass.Strata:
         """The pieces of some codes, stacked for the pass."""
         return onepass.stack([self.pieces(int(code)) for code in codes], request)
 
-    def ecosystem_codes(self, codes: NDArray[np.int32]) -> NDArray[np.uint8]:
+    def ecosystem_codes(self, codes: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Value of the ecosystem map for each code."""
         return np.asarray([self.ecosystem_code(self.coding.stratum(int(code)).cover) for code in codes], dtype=np.uint8)
 

@@ -20,6 +20,7 @@ KG_CH4_PER_HA_YR: Final = "kg CH4 ha-1 yr-1"
 KG_N2O_PER_HA_YR: Final = "kg N2O ha-1 yr-1"
 
 TOTAL_UNIT: Final = {
-    unit: unit.replace(" ha-1", "") for unit in (MG_C_PER_HA, MG_C_PER_HA_YR, M3_PER_HA, KG_CH4_PER_HA_YR, KG_N2O_PER_HA_YR)
+    unit: unit.replace(" ha-1", "")
+    for unit in (MG_C_PER_HA, MG_C_PER_HA_YR, M3_PER_HA, KG_CH4_PER_HA_YR, KG_N2O_PER_HA_YR)
 }
 """The unit of a per-hectare quantity once it is multiplied by hectares."""

@@ -1,10 +1,10 @@
-"""Cropland: no lasting biomass of annual crops, and soil carbon by land use.
+"""Cropland: no lasting biomass of annual crops, and soil carbon by land use, tillage and input.
 
-Annual crops: biomass stock 0 (IPCC 2006, Vol. 4, sect. 5.2.1). Perennial crops: not estimated, because the values of
-Table 5.1 could not be confirmed (they are used when the set's ``use_unverified`` is on). Soil: a layer; else a
-published density of cropland at the run's depth (set china: paddy, upland or both at 30 and 100 cm); else IPCC's
-reference stock × F_LU of the 2019 Refinement, Table 5.5, full tillage and medium input (0–30 cm only; none for polar
-zones). A biomass layer is not used.
+Annual crops: biomass stock 0, and its yearly change 0 (IPCC 2006, Vol. 4, sect. 5.2.1). Perennial crops: not estimated,
+because the values of Table 5.1 could not be confirmed (they are used when the set's ``use_unverified`` is on). Soil: a
+layer; else a published density of cropland at the run's depth (set china: paddy, upland or both at 30 and 100 cm); else
+IPCC's reference stock × F_LU · F_MG · F_I of the 2019 Refinement, Table 5.5 (none for polar zones). A biomass layer is
+not used. Drained organic soil is the business of ``organic``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinks.densities import BIOMASS, density_carbon, density_coefficients
-from sinks.parameters import Coefficient, ParameterSet
+from sinks.parameters import ParameterSet
 from sinks.plug import Coefficients, Ecosystem, EcosystemClass, Options, Stratum
+from sinks.soilcarbon import soil_carbon, soil_coefficients
 
 Array = Any
+
+CHANGE: Final = "biomass_change"
+"""Yearly change of the biomass stock of cropland that stays cropland [Mg C ha⁻¹ yr⁻¹]."""
 
 _LAND_USE: Final = {"paddy": "paddy", "perennial": "perennial", "set_aside": "set_aside"}
 """Subclass of a legend → land use of the factor table; every other cropland is cultivated for long."""
@@ -33,42 +37,20 @@ def coefficients(stratum: Stratum, parameters: ParameterSet, options: Options) -
     """The numbers of a cropland stratum, those that the set has for its land use, climate and depth."""
     use = land_use(stratum.cover.subclass, stratum.soil)
     values = {name: parameters.find("cropland", name, land_use=use)
-              for name in BIOMASS if parameters.has("cropland", name, land_use=use)}  # fmt: skip
-    if not values:
-        values = density_coefficients(stratum, parameters, BIOMASS)
-    return Coefficients(values | _soil(stratum, parameters, options, use), method=use)
-
-
-def _soil(stratum: Stratum, parameters: ParameterSet, options: Options, use: str) -> dict[str, Coefficient]:
-    """A density of cropland as "soil", or a reference stock as "soil_reference" with its factor "flu"; or nothing."""
-    if "soc" in stratum.present:
-        return {}
-    cover = stratum.cover
-    rows = parameters.rows(
-        "density", "soc", ecosystem="cropland", forest_type=cover.subclass, climate=stratum.climate, soil=stratum.soil,
-        depth_cm=str(options.soil_depth_cm),
-    )  # fmt: skip
-    if not rows:
-        return {}
-    if rows[0].keys.get("ecosystem") == "cropland":
-        return {"soil": rows[0].coefficient}
-    edition = rows[0].keys.get("scheme")
-    factor = parameters.rows(
-        "soil_factors", "factor", (edition,) if edition else None,
-        land_use="cropland", factor="flu", level=use, climate=stratum.climate,
-    )  # fmt: skip
-    return {"soil_reference": rows[0].coefficient, "flu": factor[0].coefficient} if factor else {}
+              for name in (*BIOMASS, CHANGE) if parameters.has("cropland", name, land_use=use)}  # fmt: skip
+    if not any(name in values for name in BIOMASS):
+        values |= density_coefficients(stratum, parameters, BIOMASS)
+    if options.flux_method == "none":
+        values.pop(CHANGE, None)
+    levels = {"flu": use, "fmg": options.tillage, "fi": options.input}
+    return Coefficients(values | soil_coefficients(stratum, parameters, options, "cropland", levels), method=use)
 
 
 def equations(values: Mapping[str, Array], c: Coefficients) -> dict[str, Array]:
-    """Pools [Mg C ha⁻¹]; SOC = SOC_ref · F_LU · F_MG · F_I with F_MG = F_I = 1: IPCC 2006, Vol. 4, Ch. 2, eq. 2.25."""
-    found = density_carbon(c)
-    if "soc" in values:
-        found["carbon_soil"] = values["soc"]
-    elif "soil" in c:
-        found["carbon_soil"] = c["soil"]
-    elif "flu" in c:
-        found["carbon_soil"] = c["soil_reference"] * c["flu"]
+    """Pools [Mg C ha⁻¹] and the change of biomass [Mg C ha⁻¹ yr⁻¹]; "soc" [Mg C ha⁻¹] of a layer goes first."""
+    found = density_carbon(c) | soil_carbon(values, c)
+    if CHANGE in c:
+        found["sink_biomass"] = c[CHANGE]
     return found
 
 
@@ -79,6 +61,6 @@ PLUG = Ecosystem(
     classes=(EcosystemClass(9, "cropland", "", "Cropland", "农田", "#fbc02d"),),
     coefficients=coefficients,
     equations=equations,
-    uses=("climate", "soc"),
-    about="No lasting biomass of annual crops; soil layer, density of paddy or upland, or IPCC reference stock × F_LU.",
+    uses=("climate", "soil", "soc"),
+    about="No lasting biomass of annual crops; soil layer, density of paddy or upland, or IPCC reference stock × factors.",
 )

@@ -99,7 +99,7 @@ CASES = {
         "not in this account: 77",
     ),
     "unknown climate zone": (lambda d, g: g.update(climate="warm"), "warm"),
-    "karst without runoff": (lambda d, g: g.update(karst=g["agb"]), "--karst needs --runoff"),
+    "karst without runoff": (lambda d, g: g.update(karst=g["agb"]), "the karst sink needs runoff"),
     "two biomass layers": (lambda d, g: g.update(volume=g["agb"]), "only one biomass layer"),
     "unknown map": (lambda d, g: g.update(maps="carbon_totl"), "did you mean 'carbon_total'"),
     "unknown layer key": (lambda d, g: g.update(layer="agb.nodat=3"), "did you mean 'nodata'"),

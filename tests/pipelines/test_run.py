@@ -290,14 +290,21 @@ def test_karst_is_a_flux_that_changes_nothing_else(tmp_path):
         assert np.nanmax(d.read(1, masked=True)) * d.scales[0] == pytest.approx(0.1388, abs=1e-4)
 
 
-def test_carbon_on_permafrost_is_told_and_never_added(tmp_path):
+def test_permafrost_soil_replaces_the_soil_of_the_class_and_is_never_added(tmp_path):
     given = small(tmp_path, size=64)
     frozen = write_raster(tmp_path / "p.tif", (np.arange(64 * 64).reshape(64, 64) < 1024).astype(np.uint8))
     plain = run.assess(study(tmp_path, out="plain", **given, maps="none")).account
     told = run.assess(study(tmp_path, out="told", **given, permafrost=str(frozen), maps="none")).account
-    assert told.value("carbon_total") == pytest.approx(plain.value("carbon_total"), rel=1e-12)
     assert told.value("area_on_permafrost") == pytest.approx(told.value("area") / 4, rel=1e-3)
     assert 0 < told.value("carbon_total_on_permafrost") < told.value("carbon_total")
+    for pool in ("carbon_agb", "carbon_bgb", "carbon_litter"):
+        assert told.value(pool) == pytest.approx(plain.value(pool), rel=1e-12)
+    rows = told.strata[told.strata["permafrost"]]
+    soil = rows[rows["carbon_soil"].notna()]
+    inland = soil[soil["ecosystem"] != "mangrove"]
+    assert (inland["carbon_soil"] / inland["area_ha"]).to_numpy() == pytest.approx(144.2)  # in place of the class's density
+    elsewhere = told.strata[~told.strata["permafrost"]]
+    assert told.value("carbon_soil") == pytest.approx(soil["carbon_soil"].sum() + elsewhere["carbon_soil"].sum())
 
 
 def test_unverified_coefficients_are_used_only_when_asked_and_then_said(tmp_path):

@@ -41,9 +41,13 @@ def scene(seed, height, width, regions=3):
     return code, region, area, agb
 
 
-def walk(code, region, area, agb, request=REQUEST):
-    seen = onepass.survey(code, region, 3)
-    return onepass.run(code, region, area, agb, SCIENCE.strata(seen.codes, request), request, seen)
+def walk(packed, region, area, agb, request=REQUEST):
+    seen = onepass.survey(packed, region, 3)
+    return onepass.run(packed.code, region, area, agb, SCIENCE.strata(seen.codes, request), request, seen)
+
+
+def part(packed, at):
+    return coding.Packed(packed.code[at], packed.prefix, packed.span)
 
 
 @settings(max_examples=20, deadline=None)
@@ -56,7 +60,7 @@ def test_any_partition_and_any_order_gives_the_same_bits(seed, rows, cols, order
     for i in range(0, 600, step[0]):
         for j in range(0, 530, step[1]):
             at = (slice(i, i + step[0]), slice(j, j + step[1]))
-            pieces, sums = walk(code[at], region[at], area[at[0]], np.ascontiguousarray(agb[(slice(None), *at)]))
+            pieces, sums = walk(part(code, at), region[at], area[at[0]], np.ascontiguousarray(agb[(slice(None), *at)]))
             painted[(slice(None), *at)] = pieces
             parts.append(sums)
     parts = [parts[k] for k in order if k < len(parts)]
@@ -71,9 +75,9 @@ def test_sums_and_maps_are_those_of_the_equations_pixel_by_pixel():
     code, region, area, agb = scene(7, 300, 300)
     maps, sums = walk(code, region, area, agb, onepass.MapRequest((TOTAL.key, "stock_volume"), (0.0, 0.0)))
     stock = 0.0
-    for one in np.unique(code):
+    for one in np.unique(code.code):
         stratum = CODING.stratum(int(one))
-        here = code == one
+        here = code.code == one
         if stratum.cover.ecosystem != "forest":
             assert (maps[:, here] == onepass.NODATA_FLOAT).all()
             continue
@@ -83,7 +87,7 @@ def test_sums_and_maps_are_those_of_the_equations_pixel_by_pixel():
         pools = sum(np.broadcast_to(v, x.shape) for k, v in direct.items() if k.startswith("carbon_"))
         assert maps[0][here] == pytest.approx(pools, rel=2e-7)
         if "stock_volume" in direct:
-            stock += float((direct["stock_volume"] * np.broadcast_to(area, code.shape)[here]).sum()) / 1e4
+            stock += float((direct["stock_volume"] * np.broadcast_to(area, here.shape)[here]).sum()) / 1e4
     values, lines = (
         sums.values,
         [SCIENCE.pieces(int(c)).of("stock_volume")[p] for c, p in zip(sums.code, sums.piece, strict=True)],
@@ -131,10 +135,26 @@ def test_an_exact_sum_refuses_nan():
 @given(st.integers(0, len(COVERS) - 1), st.integers(0, 2), st.booleans())
 def test_a_code_says_what_was_packed(cover, climate, present):
     agb = np.full((1, 1, 1), 5.0 if present else np.nan, np.float32)
-    code = int(
-        coding.pack([np.full((1, 1), cover, np.uint8), np.full((1, 1), climate, np.uint8)], CODING.radices, agb)[0, 0]
-    )
+    packed = coding.pack([np.full((1, 1), cover, np.uint8), np.full((1, 1), climate, np.uint8)], CODING.radices, agb)
+    code = int(packed.meaning(packed.code)[0, 0])
     assert CODING.cover(code) == COVERS[cover]
     assert CODING.labels(code) == {"climate": ZONES[climate]}
     assert CODING.present(code) == ({"agb"} if present else set())
-    assert 0 <= code < CODING.size()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(2, 250), min_size=1, max_size=9), st.integers(0, 4))
+def test_any_number_of_categories_can_be_told_apart(seed, radices, n_terms):
+    rng = np.random.default_rng(seed)
+    categories = [rng.integers(0, radix, (40, 30)).astype(np.uint8) for radix in radices]
+    terms = np.where(rng.random((n_terms, 40, 30)) < 0.5, np.nan, 1.0).astype(np.float32)
+    packed = coding.pack(categories, radices, terms)
+    expected = np.zeros((40, 30), np.int64)
+    for category, radix in zip(categories, radices, strict=True):
+        expected = expected * radix + category
+    for term in terms:
+        expected = expected * 2 + ~np.isnan(term)
+    if np.prod(radices, dtype=object) << n_terms < 2**62:
+        assert (packed.meaning(packed.code) == expected).all()
+    assert packed.code.max() < 2**31 - 1
+    assert (packed.code >= 0).all()
