@@ -42,6 +42,8 @@ def write_geopackage(plan: Plan, result: Result, path: Path) -> None:
         GpkgLayer("region_table", "All regions and their union", "One row per region; total is the union", table, names),
         GpkgLayer("account", "Account 账户", "Region × ecosystem × forest type × quantity", result.account.tidy, TIDY_ALIASES),
         GpkgLayer("coverage", "Forest coverage by variant", "Every definition and denominator, with its basis", result.coverage),
+        GpkgLayer("views", "Policy views 专题汇总", "What each heading holds; views overlap: do not sum", result.views,
+                  regiontable.VIEW_ALIASES),
         GpkgLayer("scorecard", "Targets 目标", "How every region stands", result.scorecard),
     ]  # fmt: skip
     geopackage.write_geopackage(path, layers)

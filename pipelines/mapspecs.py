@@ -20,7 +20,6 @@ from sinks.quantities import (
     NITROUS,
     POOL_KEYS,
     SINK_KEYS,
-    SINK_TOTAL,
     TOTAL,
     VOLUME,
     WEATHERING,
@@ -28,11 +27,11 @@ from sinks.quantities import (
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
 
 STEP: Final = {
-    WEATHERING.key: 1e-4, GAIN.key: 1e-3, "sink_biomass": 1e-3, "sink_soil": 1e-3, SINK_TOTAL.key: 1e-3, NITROUS.key: 1e-2,
+    WEATHERING.key: 1e-4, GAIN.key: 1e-3, "sink_biomass": 1e-3, "sink_soil": 1e-3, NITROUS.key: 1e-2,
 }  # fmt: skip
 DEFAULT_STEP: Final = 0.1
 """Step of the integer maps: a tenth of a Mg C or m³ per hectare; half a step is the largest error."""
-OFFSET: Final = dict.fromkeys(("sink_biomass", "sink_soil", SINK_TOTAL.key), -32.0) | {
+OFFSET: Final = dict.fromkeys(("sink_biomass", "sink_soil"), -32.0) | {
     METHANE.key: -100.0,
     NITROUS.key: -50.0,
 }
@@ -70,8 +69,6 @@ def _can_have_values(name: str, study: Study, science: Science) -> bool:
         return bool(study.forest_age)
     if name in (METHANE.key, NITROUS.key):
         return study.flux_method != "none" and study.soil is not None
-    if name == SINK_TOTAL.key:
-        return study.flux_method != "none" or "weathering" in terms
     return name not in SINK_KEYS or study.flux_method != "none"
 
 

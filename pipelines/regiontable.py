@@ -7,7 +7,7 @@ import pandas as pd
 
 from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.ecosystems import classes
-from sinks.quantities import BY_KEY, KEYS, TOTAL, VOLUME, WEATHERING
+from sinks.quantities import BY_KEY, DEEP, GAIN, METHANE, NITROUS, POOL_KEYS, SINK_KEYS, TOTAL, VOLUME
 from sinks.targets import forest_stock_m3
 
 ALIASES = {
@@ -28,14 +28,41 @@ ALIASES = {
     "carbon_total_mg": ("Carbon stock", "碳储量", "Mg C"),
     "carbon_mg_per_ha": ("Carbon density", "碳密度", "Mg C/ha"),
     "carbon_forest_mg": ("Carbon in forest", "森林碳储量", "Mg C"),
+    "carbon_soil_deep_mg": ("Soil carbon below the run's depth, to 300 cm (in no total)", "深层土壤碳储量", "Mg C"),
+    "sink_biomass_mg_yr": ("Net sink of live biomass", "生物量碳汇量", "Mg C/yr"),
+    "sink_soil_mg_yr": ("Net sink of soil", "土壤碳汇量", "Mg C/yr"),
     "sink_weathering_mg_yr": ("Carbonate weathering sink", "岩溶碳汇量", "Mg C/yr"),
+    "gain_biomass_mg_yr": ("Growth of live biomass, losses not taken off", "生物量碳增长量", "Mg C/yr"),
+    "emission_ch4_kg_yr": ("Methane emission", "甲烷排放量", "kg CH4/yr"),
+    "emission_n2o_kg_yr": ("Nitrous oxide emission", "氧化亚氮排放量", "kg N2O/yr"),
 }
 """English and Chinese name and unit of every column; pools are added from the vocabulary."""
+
+VIEW_ALIASES = {
+    "region_id": ALIASES["region_id"],
+    "region_name": ALIASES["region_name"],
+    "view": ("View", "专题", ""),
+    "name_en": ("View", "专题（英文）", ""),
+    "name_zh": ("View (Chinese)", "专题（中文）", ""),
+    "articles": ("Articles of the guidance", "条款", ""),
+    "area_ha": ("Area", "面积", "ha"),
+    "carbon_mg": ("Carbon stock", "碳储量", "Mg C"),
+    "carbon_soil_deep_mg": ALIASES["carbon_soil_deep_mg"],
+    "sink_mg_yr": ("Yearly sink, where estimated", "碳汇量", "Mg C/yr"),
+    "note": ("Note", "备注", ""),
+}
+
+_YEARLY = {
+    "carbon_soil_deep_mg": DEEP.key,
+    **{f"{key}_mg_yr": key for key in (*SINK_KEYS, GAIN.key)},
+    "emission_ch4_kg_yr": METHANE.key, "emission_n2o_kg_yr": NITROUS.key,
+}  # fmt: skip
+"""Column → quantity of what stands beside the carbon stock; columns that no region fills are left out."""
 
 
 def aliases() -> dict[str, tuple[str, str, str]]:
     """Names and units of all columns of :func:`region_table`."""
-    pools = {f"{k}_mg": (BY_KEY[k].name_en, BY_KEY[k].name_zh.removesuffix("密度") + "储量", "Mg C") for k in KEYS[:5]}
+    pools = {f"{k}_mg": (BY_KEY[k].name_en, BY_KEY[k].name_zh.removesuffix("密度") + "储量", "Mg C") for k in POOL_KEYS}
     return {**ALIASES, **pools}
 
 
@@ -79,17 +106,18 @@ def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
             "carbon_total_mg": carbon,
             "carbon_mg_per_ha": carbon / area if area > 0 else np.nan,
             "carbon_forest_mg": get(TOTAL.key, "forest"),
-            **{f"{k}_mg": get(k) for k in KEYS[:5]},
-            "sink_weathering_mg_yr": get(WEATHERING.key),
+            **{f"{k}_mg": get(k) for k in POOL_KEYS},
+            **{column: get(key) for column, key in _YEARLY.items()},
         })  # fmt: skip
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.drop(columns=[c for c in _YEARLY if table[c].isna().all()])
 
 
 def ecosystem_table(account: Account, region_id: str = TOTAL_REGION) -> pd.DataFrame:
     """Ecosystems (and forest types) of one region in the order of the map: area, stock, carbon per pool."""
     tidy = account.tidy
     part = tidy[(tidy["region_id"] == region_id) & (tidy["ecosystem"] != ALL)]
-    wanted = ["area", VOLUME.key, TOTAL.key, *KEYS[:5], WEATHERING.key]
+    wanted = ["area", VOLUME.key, TOTAL.key, *POOL_KEYS, *SINK_KEYS]
     wide = part.pivot_table(index=["ecosystem", "forest_type"], columns="quantity", values="value", sort=False)
     wide = wide.reindex(columns=wanted).reset_index()
     codes = {(c.ecosystem, c.forest_type or ALL): c.code for c in classes().values()} | {("forest", ALL): 0}

@@ -13,12 +13,17 @@ from sinks.accounts import Account
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gives back. maps : path of each map; unknown : raster value → (pixels, hectares) the legend lacks."""
+    """What a run gives back.
+
+    views : the policy headings, never to be summed;
+    maps : path of each map; unknown : raster value → (pixels, hectares) the legend lacks.
+    """
 
     out: Path
     account: Account
     coverage: pd.DataFrame
     scorecard: pd.DataFrame
+    views: pd.DataFrame
     maps: dict[str, Path]
     unknown: dict[int, tuple[int, float]]
     notes: tuple[str, ...]

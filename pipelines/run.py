@@ -30,6 +30,7 @@ from sinks.coverage import coverage_table
 from sinks.exactsum import to_floats
 from sinks.parameters import Coefficient
 from sinks.units import M2_PER_HA
+from sinks.views import policy_views
 
 log = logging.getLogger("sinks")
 
@@ -67,7 +68,8 @@ def assess(study: Study) -> Result:
         card = targets.scorecard(account, coverage, nation, own, whole_nation=study.whole_nation)
         citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
         result = Result(
-            out, account, coverage, card, {name: out / "maps" / path.name for name, path in maps_made.items()},
+            out, account, coverage, card, policy_views(account),
+            {name: out / "maps" / path.name for name, path in maps_made.items()},
             _unknown(partial), plan.notes, _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
@@ -221,6 +223,7 @@ def _write(plan: Plan, result: Result, citations: list[Coefficient], stage: Path
     tables.write_account(result.account, stage)
     tables.write_table(result.coverage, stage / "coverage.csv")
     tables.write_table(result.scorecard, stage / "scorecard.csv")
+    tables.write_table(result.views, stage / "views.csv")
     fields = list(Coefficient.__dataclass_fields__)
     rows = [{k: getattr(c, k) for k in fields} for c in citations]
     tables.write_table(pd.DataFrame(rows, columns=fields), stage / "coefficients.csv")

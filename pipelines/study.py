@@ -12,9 +12,9 @@ from typing import Any, Final
 from pipelines.errors import InputError
 from sinks.layers import LAYERS
 from sinks.pixels import KARST_METHODS
-from sinks.quantities import KEYS, SINK_TOTAL, TOTAL
+from sinks.quantities import KEYS, TOTAL
 
-MAP_NAMES: Final = ("ecosystem", TOTAL.key, SINK_TOTAL.key, *KEYS)
+MAP_NAMES: Final = ("ecosystem", TOTAL.key, *KEYS)
 LAYER_NAMES: Final = tuple(LAYERS)
 LAYER_KINDS: Final = {name: layer.kind for name, layer in LAYERS.items()}
 LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")

@@ -12,9 +12,19 @@ from pipelines import regiontable
 from pipelines.result import Result
 from sinks import ecosystems
 from sinks.accounts import ALL, TOTAL_REGION
-from sinks.quantities import TOTAL, VOLUME, WEATHERING
+from sinks.quantities import CLASS_SINKS, TOTAL, VOLUME
 
 _SPECIAL = {"unknown": "Class unknown to the legend", "nodata": "No data"}
+_BESIDE = (
+    ("carbon_soil_deep_mg", "  deep soil besides", "below that depth, to 300 cm; in no total"),
+    ("sink_biomass_mg_yr", "Sink of biomass", "a yearly flux, where known; that of forest takes two dates"),
+    ("sink_soil_mg_yr", "Sink of soil", "a yearly flux, where known; drained organic soil is a source"),
+    ("sink_weathering_mg_yr", "Sink of karst", "carbonate weathering, a yearly flux"),
+    ("gain_biomass_mg_yr", "Growth of forest", "losses are not taken off"),
+    ("emission_ch4_kg_yr", "Methane", "of organic and rewetted soil"),
+    ("emission_n2o_kg_yr", "Nitrous oxide", "of drained organic soil"),
+)
+"""What stands beside the carbon stock, where it is estimated."""
 _STATUS = {"met": "✔ met", "missed": "✘ missed", "contributes": "–", "above": "above", "below": "below", "unknown": "?"}
 
 
@@ -65,8 +75,10 @@ def _headline(result: Result) -> str:
             f"{total['carbon_mg_per_ha']:.1f} t C/ha, soil to {depth} cm",
         ),
     ]
-    if np.isfinite(total["sink_weathering_mg_yr"]):
-        rows.append(("Karst sink", _big(total["sink_weathering_mg_yr"], "t C/yr"), "carbonate weathering, a flux"))
+    for column, name, about in _BESIDE:
+        if column in total and np.isfinite(total[column]) and total[column] != 0:
+            unit = "t C" if column.endswith("_mg") else "kg/yr" if column.endswith("_kg_yr") else "t C/yr"
+            rows.append((name, _big(total[column], unit), about))
     basis = result.coverage.loc[result.coverage["headline"], "basis"].iloc[0]
     width = max(_width(row[1]) for row in rows)
     lines = [f"{name:20} {' ' * (width - _width(value))}{value}   {more}".rstrip() for name, value, more in rows]
@@ -89,10 +101,23 @@ def _ecosystems(result: Result) -> str:
         else:
             name = names.get(key, _SPECIAL.get(row["ecosystem"], str(row["ecosystem"]).replace("_", " ").capitalize()))
         indent = "  " if row["ecosystem"] == "forest" and row["forest_type"] != ALL else ""
-        rows.append((indent + name, _ha(row["area"]), _big(row[VOLUME.key], "m³"), _big(row[TOTAL.key], "t C")))
-    sink = table[WEATHERING.key].notna().any()
-    head = ("Ecosystem", "Area", "Stock volume", "Carbon")
-    return _grid(head, rows) + ("\n(the karst sink is a yearly flux and is in no stock)" if sink else "")
+        sink = np.nansum([row[k] for k in CLASS_SINKS]) if any(np.isfinite(row[k]) for k in CLASS_SINKS) else np.nan
+        rows.append((
+            indent + name, _ha(row["area"]), _big(row[VOLUME.key], "m³"), _big(row[TOTAL.key], "t C"), _big(sink, "t C/yr")
+        ))  # fmt: skip
+    head = ("Ecosystem", "Area", "Stock volume", "Carbon", "Sink")
+    shown = len(head) if any(row[-1] not in ("–", "0 t C/yr") for row in rows) else len(head) - 1
+    return _grid(head[:shown], [row[:shown] for row in rows]) + _views(result)
+
+
+def _views(result: Result) -> str:
+    """What crosses ecosystems, as "of which"."""
+    crossing = ("permafrost", "karst", "black_soil", "organic_soil")
+    part = result.views[(result.views["region_id"] == TOTAL_REGION) & result.views["view"].isin(crossing)]
+    said = [
+        f"{r['name_en']}: {_ha(r['area_ha'])}, {_big(r['carbon_mg'], 't C')}" for r in part.to_dict(orient="records")
+    ]
+    return "\nOf which on " + "; ".join(f"{s[0].lower()}{s[1:]}" for s in said) if said else ""
 
 
 def _regions(result: Result, most: int = 12) -> str:
@@ -168,12 +193,12 @@ def _width(cell: str) -> int:
     return sum(2 if "⺀" <= ch <= "鿿" or "＀" <= ch <= "｠" else 1 for ch in cell)
 
 
-def _grid(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def _grid(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
     """A table with the first column flush left and the rest flush right."""
     every = [head, *rows]
     widths = [max(_width(row[i]) for row in every) for i in range(len(head))]
 
-    def line(row: tuple[str, ...]) -> str:
+    def line(row: Sequence[str]) -> str:
         cells = [cell + " " * (w - _width(cell)) if i == 0 else " " * (w - _width(cell)) + cell
                  for i, (cell, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
         return "  ".join(cells).rstrip()

@@ -33,6 +33,7 @@ from sinks.plug import BIOMASS_KINDS, Cover, Options
 from sinks.quantities import BY_KEY, KEYS, SUMS
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
 from sinks.sums import merge
+from sinks.views import policy_views
 
 BLOCK: Final = 2048
 """Side of the blocks that the account is summed in [pixels]; a multiple of ``onepass.GRAIN``."""
@@ -143,6 +144,11 @@ class Assessment:
     def accounts(self) -> pd.DataFrame:
         """The tidy account."""
         return self.account.tidy
+
+    @property
+    def views(self) -> pd.DataFrame:
+        """What each policy heading holds; views overlap and are never summed."""
+        return policy_views(self.account)
 
     @cached_property
     def coverage(self) -> pd.DataFrame:

@@ -51,10 +51,12 @@ SINKS: Final = (
     Quantity("sink_soil", MG_C_PER_HA_YR, "Net sink of soil", "土壤固碳速率"),
     Quantity("sink_weathering", MG_C_PER_HA_YR, "Carbonate weathering sink", "岩溶碳汇速率"),
 )
-"""Yearly net fluxes, positive = uptake, that no other contains; drained organic soil is negative."""
+"""Yearly net fluxes, positive = uptake, that no other contains; drained organic soil is negative.
+
+They are not added up: the biomass sink of forest takes two dates, and a total without it would mislead.
+"""
 
 WEATHERING: Final = SINKS[2]
-SINK_TOTAL: Final = Quantity("sink_total", MG_C_PER_HA_YR, "Net carbon sink, where estimated", "固碳速率")
 METHANE: Final = Quantity("emission_ch4", KG_CH4_PER_HA_YR, "Methane emission", "甲烷排放速率")
 NITROUS: Final = Quantity("emission_n2o", KG_N2O_PER_HA_YR, "Nitrous oxide emission", "氧化亚氮排放速率")
 """Positive = emission. Never in a carbon column; their CO2 equivalent needs a named set of GWPs."""
@@ -64,10 +66,12 @@ QUANTITIES: Final = (*POOLS, DEEP, FROZEN, VOLUME, GAIN, *SINKS, METHANE, NITROU
 
 POOL_KEYS: Final = tuple(q.key for q in POOLS)
 SINK_KEYS: Final = tuple(q.key for q in SINKS)
-FLUX_KEYS: Final = (GAIN.key, *SINK_KEYS, SINK_TOTAL.key, METHANE.key, NITROUS.key)
+CLASS_SINKS: Final = SINK_KEYS[:2]
+"""Sinks that an ecosystem owns; weathering belongs to the rock below it."""
+FLUX_KEYS: Final = (GAIN.key, *SINK_KEYS, METHANE.key, NITROUS.key)
 """What is per year."""
-SUMS: Final = {TOTAL.key: POOL_KEYS, SINK_TOTAL.key: SINK_KEYS}
+SUMS: Final = {TOTAL.key: POOL_KEYS}
 """Quantities that are the sum of others, where any of these is estimated."""
 
 KEYS: Final = tuple(q.key for q in QUANTITIES)
-BY_KEY: Final = {q.key: q for q in (*QUANTITIES, TOTAL, SINK_TOTAL)}
+BY_KEY: Final = {q.key: q for q in (*QUANTITIES, TOTAL)}
