@@ -24,6 +24,7 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from pipelines.axes import Axis, mean, take
 from pipelines.errors import InputError, RunError
 from pipelines.grid import Block, Grid
 from pipelines.sources import GDAL_ENV, Source, grid_of, open_raster
@@ -38,6 +39,8 @@ _SAME: Final = 0.01
 _WAYS: Final = {"class": ("nearest", "mode"), "density": ("average", "bilinear", "nearest"), "amount": ("average",)}
 _SAID: Final = {"nearest": "nearest pixel", "mode": "commonest class", "average": "area-weighted average"}
 _SAMPLES: Final = 65
+_COARSE: Final = 2.0
+"""Source pixels along a side of a grid pixel up to which a block's source is read whole; finer ones are left to GDAL."""
 _TOLERANCE: Final = 1e-3
 """Source pixels by which the warp may be off: eight times faster than exact, and far below what any map is good for."""
 _TILE: Final = 512
@@ -48,8 +51,8 @@ _TILE: Final = 512
 class Alignment:
     """How a source comes to the grid; plain values, so that it travels.
 
-    mode : "same" (the grid's own pixels), "shifted" (the same lattice, read at an offset) or "warp"; row, col : the grid's
-    origin in the source's north-up pixels; turn : degrees by which the source's longitudes are moved (0, 360 or −360);
+    mode : "same" (the grid's own pixels), "shifted" (the same lattice, read at an offset), "axes" (the same CRS, another
+    pixel) or "warp"; row, col : the grid's origin in the source's north-up pixels; turn : degrees by which the source's longitudes are moved (0, 360 or −360);
     overlap : share of the grid that the source covers; notes : what is done to it, for people.
     """
 
@@ -108,7 +111,15 @@ def plan(source: Source, grid: Grid) -> Alignment:
     way = wanted or _way(source, grid)
     kept = ", mass kept" if kind == "amount" else ""
     notes.append(f"{name}: {_size(source)} → {_size(grid)}, {_SAID.get(way, way)}{kept}")
-    return Alignment(source, grid, "warp", way, 0, 0, turn, overlap, tuple(notes))
+    parallel = same_crs and way in ("nearest", "average") and max(a.step for a in axes_of(source, grid, turn)) <= _COARSE
+    return Alignment(source, grid, "axes" if parallel else "warp", way, 0, 0, turn, overlap, tuple(notes))
+
+
+def axes_of(source: Source, grid: Grid, turn: float) -> tuple[Axis, Axis]:
+    """Rows and columns of the grid in north-up source pixels; both in one CRS."""
+    a, _, x0, _, e, y0 = grid_of(source).transform
+    ga, _, gx, _, ge, gy = grid.transform
+    return Axis((gy - y0) / e, ge / e, source.height), Axis((gx - x0 - turn) / a, ga / a, source.width)
 
 
 def _crs(source: Source) -> pyproj.CRS:
@@ -266,6 +277,8 @@ def _view_type(source: Source) -> tuple[str, float]:
 def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
     """A block as it is stored (or as the view has it), and where nothing is, None for nowhere."""
     source, grid = alignment.source, alignment.grid
+    if alignment.mode == "axes":
+        return _by_axes(alignment, block)
     warp = alignment.mode == "warp"
     row, col = alignment.row, alignment.col
     top, left, bottom, right = 0, 0, grid.height, grid.width
@@ -298,6 +311,35 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
     whole, nothing = np.zeros((block.height, block.width), data.dtype), np.ones((block.height, block.width), bool)
     whole[at], nothing[at] = data, False if absent is None else absent
     return whole, nothing
+
+
+def _by_axes(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
+    """A block of a source in the grid's own CRS: nearest pixels as stored, means in the layer's unit."""
+    source, grid = alignment.source, alignment.grid
+    rows, cols = axes_of(source, grid, alignment.turn)
+    top, bottom = rows.span(block.row, block.height)
+    left, right = cols.span(block.col, block.width)
+    # What lies beyond the map is absent, whatever the source has there.
+    off_map = np.ones((block.height, block.width), bool)
+    off_map[max(0, -block.row) : grid.height - block.row, max(0, -block.col) : grid.width - block.col] = False
+    beyond = off_map if off_map.any() else None
+    if top >= bottom or left >= right:
+        kind = source.dtype if alignment.resampling == "nearest" else "float32"
+        return np.zeros((block.height, block.width), kind), np.ones((block.height, block.width), bool)
+    data, absent = _direct(_handles.get(alignment), source, top, left, bottom - top, right - left)
+    if alignment.resampling == "nearest":
+        places = rows.nearest(block.row, block.height, top, bottom), cols.nearest(block.col, block.width, left, right)
+        found, lost = take(data, *places)
+        for more in (take(absent, *places)[0] if absent is not None else None, beyond):
+            if more is not None:
+                lost = more if lost is None else lost | more
+        return found, lost
+    values = data.astype(np.float64) * source.scale + source.offset
+    values[~np.isfinite(values)] = np.nan
+    if absent is not None:
+        values[absent] = np.nan
+    averaged = mean(values, rows.edges(block.row, block.height), cols.edges(block.col, block.width), top, left)
+    return averaged, beyond
 
 
 def _by_tiles(dataset: rasterio.DatasetReader, r0: int, c0: int, r1: int, c1: int) -> NDArray:
@@ -361,9 +403,10 @@ def _measured(
 ) -> NDArray[np.float32]:
     """Values in the layer's unit, float32, NaN where there is none."""
     source = alignment.source
-    if alignment.mode != "warp" and (source.scale != 1 or source.offset != 0):
+    ready = alignment.mode == "warp" or (alignment.mode == "axes" and alignment.resampling == "average")
+    if not ready and (source.scale != 1 or source.offset != 0):
         data = data.astype(np.float64) * source.scale + source.offset
-    if source.layer.kind == "amount" and alignment.mode == "warp":
+    if source.layer.kind == "amount" and ready:
         data = data * (alignment.grid.area(block) / _source_area(alignment, block))
     values = data.astype(np.float32, copy=False)
     if data.dtype.kind == "f":

@@ -1,8 +1,9 @@
 """Coefficients: read from the tables, chosen by scheme and key, each carrying its unit and source.
 
 A *table* is one CSV file of ``sinks/tables``. Its key columns come first; then ``parameter, value, low, high, unit,
-source, locator, status, note``. A *scheme* is one author's or guideline's set of rows in a table. A *parameter set* says
-which schemes are used for each table, in order of preference; the most specific row of the first scheme that has one wins.
+source, locator, status, note``. A *scheme* is one author's or guideline's set of rows in a table; ``schemes.csv`` says what
+each is and of which *tier*. A *parameter set* says which schemes are used for each table, in order of preference; the most
+specific row of the first scheme that has one wins.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -24,6 +25,19 @@ _FIXED: Final = ("parameter", "value", "low", "high", "unit", "source", "locator
 _ANY: Final = ("any", "")
 STATUSES: Final = ("confirmed", "derived", "design", "unverified", "user")
 USER_SCHEME: Final = "user"
+TIERS: Final = {
+    "tier1": "IPCC default (Tier 1)",
+    "national": "national",
+    "study": "published study",
+    "design": "our choice",
+    "user": "the user's",
+}
+"""Whose number a coefficient is: word in ``schemes.csv`` → how people read it."""
+_UNLISTED: Final = "unlisted"  # a built-in scheme that schemes.csv lacks; the tests of the tables let none through
+NO_TABLE: Final = ("growing_stock",)
+"""Topics of a set that name methods, not the schemes of a table."""
+_SAME_EDITION: Final = {"soil_factors": "density"}
+"""Tables that are also asked for the scheme which another table's row came from."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,8 @@ class Coefficient:
     """One number with everything needed to cite it.
 
     value [unit]; low, high : bounds of the 95 % interval where the source gives one, else NaN;
-    source : key in ``sources.bib``; locator : table or equation there; status : how well it is confirmed.
+    source : key in ``sources.bib``; locator : table or equation there; status : how well it is confirmed; tier : one of
+    ``TIERS``, whether it is an IPCC default, a national number, a study's, ours or the user's.
     """
 
     name: str
@@ -44,14 +59,16 @@ class Coefficient:
     high: float = math.nan
     note: str = ""
     where: str = ""
+    tier: str = USER_SCHEME
 
     def __float__(self) -> float:
         return self.value
 
     def cite(self) -> str:
-        """One line: name, value, unit and source."""
+        """One line: name, value, unit, source, tier and status."""
         place = ", ".join(part for part in (self.source, self.locator) if part)
-        return f"{self.name} = {self.value:g} {self.unit} [{place}; {self.status}]"
+        standing = self.status if self.tier == self.status else f"{self.tier}; {self.status}"
+        return f"{self.name} = {self.value:g} {self.unit} [{place}; {standing}]"
 
 
 @dataclass(frozen=True)
@@ -73,14 +90,17 @@ class Table:
     @staticmethod
     def parse(text: str, name: str) -> Table:
         """Parse a table's CSV text. Raises InputError naming the line of the first bad row."""
-        reader = csv.DictReader(io.StringIO(text.lstrip("﻿")))
-        columns = tuple(reader.fieldnames or ())
-        missing = [c for c in ("parameter", "value", "unit", "source") if c not in columns]
-        if missing:
-            raise InputError(f"{name}: the parameter table lacks the column(s) {', '.join(missing)}; add them")
-        key_columns = tuple(c for c in columns if c not in _FIXED)
-        rows = tuple(_row(line, record, key_columns, name) for line, record in enumerate(reader, start=2))
-        return Table(name, key_columns, rows)
+        key_columns, lines = parse_lines(text, name)
+        return Table(name, key_columns, tuple(row for _, row in lines))
+
+    @cached_property
+    def _index(self) -> Mapping[tuple[str, str], Sequence[Row]]:
+        """Rows by (parameter, scheme), and by (parameter, "") whatever the scheme: a run asks thousands of times."""
+        found: dict[tuple[str, str], list[Row]] = {}
+        for row in self.rows:
+            for scheme in {"", row.keys.get("scheme", "")}:
+                found.setdefault((row.coefficient.name, scheme), []).append(row)
+        return found
 
     def matches(self, parameter: str, keys: Mapping[str, str]) -> list[Row]:
         """Rows of this parameter that agree with every key given, most specific first.
@@ -88,9 +108,8 @@ class Table:
         A row's key ``any`` or blank agrees with everything; a key not given must be ``any`` in the row.
         """
         found = []
-        for row in self.rows:
-            if row.coefficient.name != parameter:
-                continue
+        scheme = keys.get("scheme", "") if "scheme" in self.key_columns else ""
+        for row in self._index.get((parameter, scheme), ()):
             specific = 0
             for column, wanted in row.keys.items():
                 if wanted in _ANY:
@@ -107,11 +126,75 @@ class Table:
         return [row for _, row in found]
 
 
-def _row(line: int, record: Mapping[str, str | None], key_columns: tuple[str, ...], name: str) -> Row:
-    cells = {k: (v or "").strip() for k, v in record.items() if k}
+def parse_lines(text: str, name: str) -> tuple[tuple[str, ...], list[tuple[int, Row]]]:
+    """The key columns of a table's CSV text, and its rows with the line each stands on.
+
+    Raises InputError naming the line of the first bad row. A column ``tier`` is read over: whose a number is follows from
+    its scheme and from whether it was edited.
+    """
+    columns, records = read_cells(text, name)
+    missing = [c for c in ("parameter", "value", "unit", "source") if c not in columns]
+    if missing:
+        raise InputError(f"{name}: the parameter table lacks the column(s) {', '.join(missing)}; add them")
+    key_columns = tuple(c for c in columns if c not in (*_FIXED, "tier"))
+    return key_columns, [(line, _row(line, cells, key_columns, name)) for line, cells in records]
+
+
+def read_cells(text: str, name: str) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str]]]]:
+    """The header of a CSV text and the cells of each line by column, as spreadsheets write them.
+
+    Separated by comma, semicolon or tab; a byte-order mark, any line ends, empty lines and empty columns at the end are
+    passed over. Raises InputError for a cell without a column, which is most often a decimal comma.
+    """
+    text = text.removeprefix("\ufeff")
+    head, skipped = text.split("\n", 1)[0].strip(), 0
+    if head.lower().startswith("sep=") and len(head) == 5:  # Excel's own first line
+        text, skipped = text.split("\n", 1)[-1], 1
+        delimiter = head[-1]
+    else:
+        delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns: tuple[str, ...] | None = None
+    found: list[tuple[int, dict[str, str]]] = []
+    try:
+        while True:
+            line = reader.line_num + skipped + 1  # where the record begins: a quoted cell may hold line ends
+            cells = [cell.strip() for cell in next(reader)]
+            if not any(cells):
+                continue
+            if columns is None:
+                columns = _header(cells, name)
+                continue
+            loose = [c for n, c in enumerate(cells) if c and (n >= len(columns) or not columns[n])]
+            if loose:
+                raise InputError(
+                    f"{name}, line {line}: '{loose[0]}' stands in no column; put quotes around a cell that holds a "
+                    f"'{delimiter}' and write decimals with a point"
+                )
+            found.append((line, {c: v for c, v in zip(columns, [*cells, *[""] * len(columns)], strict=False) if c}))
+    except StopIteration:
+        pass
+    except csv.Error as error:
+        raise InputError(f"{name}, line {reader.line_num + skipped}: {error}; save the file as CSV again") from None
+    if columns is None:
+        raise InputError(f"{name}: the file is empty; give it a line of column names and rows below it")
+    return tuple(c for c in columns if c), found
+
+
+def _header(cells: Sequence[str], name: str) -> tuple[str, ...]:
+    if len(cells) == 1 and "," in cells[0]:
+        raise InputError(f"{name}: every line is one quoted cell; import it as comma-separated text and save it again")
+    twice = [c for c in cells if c and list(cells).count(c) > 1]
+    if twice:
+        raise InputError(f"{name}: the column '{twice[0]}' occurs twice; take one of them out")
+    return tuple(cells)
+
+
+def _row(line: int, cells: Mapping[str, str], key_columns: tuple[str, ...], name: str) -> Row:
     value = _number(cells["value"], name, line, "value")
-    if math.isnan(value):
-        raise InputError(f"{name}, line {line}: the value is empty; give a number or take the row out")
+    if not math.isfinite(value):
+        fault = "empty" if math.isnan(value) else "not finite"
+        raise InputError(f"{name}, line {line}: the value is {fault}; give a number or take the row out")
     low, high = (_number(cells.get(c, ""), name, line, c) for c in ("low", "high"))
     if not math.isnan(low) and not math.isnan(high) and not low <= high:
         raise InputError(f"{name}, line {line}: low ({low:g}) is above high ({high:g}); swap them")
@@ -146,8 +229,13 @@ def table_text(path: str) -> str:
 
 @lru_cache(maxsize=64)
 def table(name: str) -> Table:
-    """A built-in table by the name of its file, e.g. ``table("root_shoot")``."""
-    return Table.parse(table_text(f"{name}.csv"), f"{name}.csv")
+    """A built-in table by the name of its file, e.g. ``table("root_shoot")``; the tier of a row is that of its scheme."""
+    parsed = Table.parse(table_text(f"{name}.csv"), f"{name}.csv")
+    tiers = {row["scheme"]: row["tier"] for row in records("schemes")}
+    rows = [
+        Row(r.keys, replace(r.coefficient, tier=tiers.get(r.keys.get("scheme", ""), _UNLISTED))) for r in parsed.rows
+    ]
+    return replace(parsed, rows=tuple(rows))
 
 
 @lru_cache(maxsize=64)
@@ -162,7 +250,8 @@ class ParameterSet:
 
     name, title : for people; schemes : table → schemes in order of preference;
     settings : plain choices of the set (soil depth, continent); keys : table → key values that hold where a caller gives
-    none (the region and year of a national ratio); overrides : the user's rows, looked at first.
+    none (the region and year of a national ratio); overrides : the user's rows, looked at first; tables : tables that
+    stand in for the built-in ones (a set that was exported, edited and read back); base : the built-in set underneath.
     """
 
     name: str
@@ -171,6 +260,8 @@ class ParameterSet:
     settings: Mapping[str, Any]
     keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     overrides: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    base: str = ""
 
     def find(self, topic: str, parameter: str, /, **keys: str) -> Coefficient:
         """The coefficient of ``parameter`` in table ``topic`` for these keys.
@@ -196,7 +287,7 @@ class ParameterSet:
         if topic in self.overrides and (own := self.overrides[topic].matches(parameter, keys)):
             return own
         for scheme in self.schemes.get(topic, ()) if schemes is None else schemes:
-            found = table(topic).matches(parameter, {**keys, "scheme": scheme})
+            found = self.table(topic).matches(parameter, {**keys, "scheme": scheme})
             if not self.settings.get("use_unverified"):
                 found = [row for row in found if row.coefficient.status != "unverified"]
             if found:
@@ -206,6 +297,32 @@ class ParameterSet:
     def has(self, topic: str, parameter: str, /, **keys: str) -> bool:
         """Whether :meth:`find` would succeed."""
         return bool(self.rows(topic, parameter, **keys))
+
+    def table(self, topic: str) -> Table:
+        """The table behind a topic: the user's whole one, else the built-in one."""
+        return self.tables[topic] if topic in self.tables else table(topic)
+
+    def topics(self) -> tuple[str, ...]:
+        """The tables that this set uses."""
+        return tuple(topic for topic in self.schemes if topic not in NO_TABLE)
+
+    def usable(self, topic: str) -> tuple[str, ...]:
+        """Schemes of a table that this set can come to use, in order of preference.
+
+        Raises InputError with a suggestion when the set has no such table.
+        """
+        if topic not in self.topics():
+            raise InputError(f"there is no table '{topic}' in the set '{self.name}'{_known(topic, self.topics())}")
+        also = self.schemes.get(_SAME_EDITION.get(topic, ""), ())
+        there = {row.keys.get("scheme", "") for row in table(topic).rows}
+        return (*self.schemes[topic], *(s for s in also if s in there and s not in self.schemes[topic]))
+
+
+def _known(wanted: str, known: Iterable[str]) -> str:
+    """The end of a message about a wrong name: the nearest name, else all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(wanted, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"
 
 
 SET_NAMES: Final = ("ipcc", "china")
@@ -220,7 +337,7 @@ def parameter_set(name: str) -> ParameterSet:
         raise InputError(f"there is no parameter set '{name}' (built in: {', '.join(SET_NAMES)}){hint}")
     raw = tomllib.loads(table_text(f"sets/{name}.toml"))
     schemes = {topic: tuple(names) for topic, names in raw["schemes"].items()}
-    return ParameterSet(name, raw["title"], schemes, raw["settings"], raw.get("keys", {}))
+    return ParameterSet(name, raw["title"], schemes, raw["settings"], raw.get("keys", {}), base=name)
 
 
 def with_overrides(base: ParameterSet, text: str, name: str) -> ParameterSet:
@@ -229,24 +346,70 @@ def with_overrides(base: ParameterSet, text: str, name: str) -> ParameterSet:
     text : CSV with a column ``topic`` (which table a row belongs to), any key columns of that table, and the fixed
     columns. Raises InputError for an unknown topic or key column, a bad number or a missing unit or source.
     """
-    whole = Table.parse(text, name)
-    if "topic" not in whole.key_columns:
+    columns, lines = parse_lines(text, name)
+    return put_in_front(base, columns, lines, name)
+
+
+def put_in_front(
+    base: ParameterSet, columns: Sequence[str], lines: Iterable[tuple[int, Row]], name: str
+) -> ParameterSet:
+    """The same for rows that are parsed already, each with its line."""
+    if "topic" not in columns:
         raise InputError(f"{name}: a user's parameter table needs a column 'topic' that names the table of each row")
     by_topic: dict[str, list[Row]] = {}
-    for number, row in enumerate(whole.rows, start=2):
-        topic = row.keys["topic"]
-        if topic not in base.schemes:
-            close = difflib.get_close_matches(topic, base.schemes, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise InputError(f"{name}, line {number}: unknown topic '{topic}'{hint}")
-        allowed = table(topic).key_columns
-        unknown = [k for k, v in row.keys.items() if v not in _ANY and k not in (*allowed, "topic")]
-        if unknown:
-            raise InputError(f"{name}, line {number}: table '{topic}' has no key column {', '.join(unknown)}")
-        keys = {k: v for k, v in row.keys.items() if k in allowed and k != "scheme"}
-        by_topic.setdefault(topic, []).append(Row(keys, row.coefficient))
+    seen: dict[tuple[str, ...], int] = {}
+    for line, row in lines:
+        topic, found = user_row(base, line, row, name)
+        once(seen, identity(topic, found), line, name)
+        keys = {k: v for k, v in found.keys.items() if k != "scheme"}
+        by_topic.setdefault(topic, []).append(Row(keys, found.coefficient))
     overrides = {topic: Table(name, tuple(rows[0].keys), tuple(rows)) for topic, rows in by_topic.items()}
     return replace(base, name=f"{base.name}+{name}", overrides=overrides)
+
+
+def user_row(base: ParameterSet, line: int, row: Row, name: str) -> tuple[str, Row]:
+    """The table that a user's row belongs to, and the row with that table's keys only.
+
+    Raises InputError naming the line when the table, a key, the parameter or the unit does not fit.
+    """
+    place, topic, c = f"{name}, line {line}", row.keys["topic"], row.coefficient
+    if topic not in base.topics():
+        raise InputError(f"{place}: unknown topic '{topic}'{_known(topic, base.topics())}")
+    built_in = table(topic)
+    strange = [k for k, v in row.keys.items() if v not in _ANY and k not in (*built_in.key_columns, "topic", "set")]
+    if strange:
+        raise InputError(f"{place}: table '{topic}' has no key column {', '.join(strange)}")
+    units = {r.coefficient.name: r.coefficient.unit for r in built_in.rows}
+    if c.name not in units:
+        raise InputError(f"{place}: table '{topic}' has no parameter '{c.name}'{_known(c.name, units)}")
+    if c.unit != units[c.name]:
+        raise InputError(
+            f"{place}: {c.name} is in '{c.unit}', but table '{topic}' holds it in '{units[c.name]}'; convert the value"
+        )
+    if c.value < c.low or c.value > c.high:
+        raise InputError(
+            f"{place}: the value {c.value:g} lies outside its range {c.low:g} to {c.high:g}; change the range too or clear it"
+        )
+    return topic, Row({k: v for k, v in row.keys.items() if k in built_in.key_columns}, c)
+
+
+def identity(topic: str, row: Row) -> tuple[str, ...]:
+    """What makes a row that row: table, parameter and keys; not its translations, nor how a number is written."""
+    keys = (f"{k}={_plain(v)}" for k, v in sorted(row.keys.items()) if v not in _ANY and not k.endswith("_zh"))
+    return (topic, row.coefficient.name, *keys)
+
+
+def _plain(cell: str) -> str:
+    try:
+        return f"{float(cell):g}"
+    except ValueError:
+        return cell
+
+
+def once(seen: dict[tuple[str, ...], int], key: tuple[str, ...], line: int, name: str) -> None:
+    """Note the line of a row. Raises InputError when an earlier line has the same."""
+    if (first := seen.setdefault(key, line)) != line:
+        raise InputError(f"{name}, line {line}: the same keys as in line {first}; take one of the two rows out")
 
 
 def unverified(coefficients: Iterable[Coefficient]) -> list[Coefficient]:
