@@ -52,8 +52,9 @@ class Alignment:
     """How a source comes to the grid; plain values, so that it travels.
 
     mode : "same" (the grid's own pixels), "shifted" (the same lattice, read at an offset), "axes" (the same CRS, another
-    pixel) or "warp"; row, col : the grid's origin in the source's north-up pixels; turn : degrees by which the source's longitudes are moved (0, 360 or −360);
-    overlap : share of the grid that the source covers; notes : what is done to it, for people.
+    pixel) or "warp"; row, col : the grid's origin in the source's north-up pixels; turn : degrees by which the source's
+    longitudes are moved (0, 360 or −360); overlap : share of the grid that the source covers; notes : what is done to it, for
+    people.
     """
 
     source: Source
@@ -111,7 +112,9 @@ def plan(source: Source, grid: Grid) -> Alignment:
     way = wanted or _way(source, grid)
     kept = ", mass kept" if kind == "amount" else ""
     notes.append(f"{name}: {_size(source)} → {_size(grid)}, {_SAID.get(way, way)}{kept}")
-    parallel = same_crs and way in ("nearest", "average") and max(a.step for a in axes_of(source, grid, turn)) <= _COARSE
+    parallel = (
+        same_crs and way in ("nearest", "average") and max(a.step for a in axes_of(source, grid, turn)) <= _COARSE
+    )
     return Alignment(source, grid, "axes" if parallel else "warp", way, 0, 0, turn, overlap, tuple(notes))
 
 

@@ -52,7 +52,11 @@ def take(data: NDArray, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tup
 
 
 def mean(
-    data: NDArray[np.float64], row_edges: NDArray[np.float64], col_edges: NDArray[np.float64], low_row: int, low_col: int
+    data: NDArray[np.float64],
+    row_edges: NDArray[np.float64],
+    col_edges: NDArray[np.float64],
+    low_row: int,
+    low_col: int,
 ) -> NDArray[np.float32]:
     """Mean of the source under each grid pixel, by area; NaN where no source pixel has a value.
 
@@ -62,7 +66,10 @@ def mean(
     known = ~np.isnan(data)
     out = np.empty((row_edges.size - 1, col_edges.size - 1), np.float32)
     if known.all():  # the weight of a row is then the same in every column
-        summed, weight = _along_rows(data, row_edges, low_row), _along_rows(np.ones((data.shape[0], 1)), row_edges, low_row)
+        summed, weight = (
+            _along_rows(data, row_edges, low_row),
+            _along_rows(np.ones((data.shape[0], 1)), row_edges, low_row),
+        )
     else:
         summed = _along_rows(np.where(known, data, 0.0), row_edges, low_row)
         weight = _along_rows(known.astype(np.float64), row_edges, low_row)
@@ -87,7 +94,11 @@ def _along_rows(data: NDArray[np.float64], edges: NDArray[np.float64], low: int)
 
 @numba.njit(nogil=True, cache=True)
 def _along_cols(
-    summed: NDArray[np.float64], weight: NDArray[np.float64], edges: NDArray[np.float64], low: int, out: NDArray[np.float32]
+    summed: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    low: int,
+    out: NDArray[np.float32],
 ) -> None:
     """Columns likewise, and the division. weight : as ``summed``, or one column that stands for all."""
     n = edges.size - 1

@@ -17,8 +17,9 @@ from sinks.coverage import ForestDefinition
 from sinks.layers import CLASS, problem
 from sinks.patches import large_enough
 from sinks.pixels import Recipe, look
-from sinks.quantities import TOTAL
+from sinks.quantities import TOTAL, VOLUME
 from sinks.science import Science
+from sinks.strata import ERROR_OF
 from sinks.sums import Sums, empty, merge
 from sinks.units import M2_PER_HA
 
@@ -27,6 +28,8 @@ CLOSE = 1e-9
 
 NO_CODE = 255
 """Code of a class layer where it has no class."""
+ERRORS_OF = (TOTAL.key, VOLUME.key)
+"""Quantities whose map error is summed over cells; that of their parts follows from it."""
 TREE = "tree"
 """The category of whether trees count as forest, which needs a pixel's surroundings; the first of the coding if there."""
 
@@ -55,6 +58,7 @@ class BlockPlan:
     value_maps: tuple[maps.MapSpec, ...]
     request: onepass.MapRequest
     shard_dir: str
+    cell: int = 0
 
     @property
     def n_regions(self) -> int:
@@ -79,7 +83,8 @@ class Partial:
 
     sums : by region × stratum × piece; unknown : by raster value (in place of the code); region_area : by region, summed
     another way than ``sums``; shards : by map name; biomass_range : least and most biomass value;
-    guessed : by class layer, pixels of an ecosystem that have no class in it; total : the total-carbon map and the account.
+    guessed : by class layer, pixels of an ecosystem that have no class in it; total : the total-carbon map and the account;
+    cells : the standard errors of ``ERRORS_OF`` by cell.
     """
 
     sums: Sums
@@ -89,6 +94,7 @@ class Partial:
     biomass_range: tuple[float, float] = (np.inf, -np.inf)
     guessed: Mapping[str, int] = field(default_factory=dict)
     total: MapTotal = MapTotal()
+    cells: onepass.ErrorCells = field(default_factory=lambda: onepass.no_cells(len(ERRORS_OF)))
 
 
 def merge_partials(parts: Sequence[Partial]) -> Partial:
@@ -111,6 +117,7 @@ def merge_partials(parts: Sequence[Partial]) -> Partial:
         (min(p.biomass_range[0] for p in parts), max(p.biomass_range[1] for p in parts)),
         guessed,
         sum((p.total for p in parts), MapTotal()),
+        onepass.join_cells([p.cells for p in parts]),
     )
 
 
@@ -153,7 +160,21 @@ def process(plan: BlockPlan, block: Block) -> Partial:
         span,
         guessed,
         total,
+        _cells(plan, block, packed, region, area, term, seen),
     )
+
+
+def _cells(
+    plan: BlockPlan, block: Block, packed: coding.Packed, region: NDArray[np.int32], area: NDArray[np.float64],
+    term: NDArray[np.float32], seen: onepass.Survey,
+) -> onepass.ErrorCells:  # fmt: skip
+    """Standard errors by cell, where the biomass layer has them."""
+    if not plan.cell:
+        return onepass.no_cells(len(ERRORS_OF))
+    wanted = onepass.MapRequest(tuple(ERROR_OF + key for key in ERRORS_OF), (0.0,) * len(ERRORS_OF))
+    errors = plan.science.strata(seen.codes, wanted)
+    groups = plan.science.ecosystem_codes(seen.codes).astype(np.int32)
+    return onepass.cell_errors(packed.code, region, area, term, errors, groups, seen, plan.cell, (block.row, block.col))
 
 
 @lru_cache(maxsize=4)

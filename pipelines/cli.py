@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pipelines import certaintycli
 from sinks import __version__
 from sinks.errors import InputError
 from sinks.layers import LAYERS
@@ -106,6 +107,10 @@ def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--budyko-w", type=float, help="Parameter of the Budyko-Fu curve; without it Turc's formula."),
         click.option("--strong-acid-share", type=float, help="Part of the carbonate that strong acids dissolve.  [0]"),
         click.option("--permafrost-threshold", type=float, help="Least share or probability of permafrost.  [0.5]"),
+        click.option("--error-range", type=float, help="Range over which errors of the biomass map are correlated [km].  [100]"),
+        click.option("--error-model", help="spherical or exponential.  [spherical]"),
+        click.option("--draws", type=int, help="Monte Carlo draws of the coefficients, 0 for propagation alone.  [10000]"),
+        click.option("--seed", type=int, help="Seed of the draws.  [1]"),
         click.option("--continent", help="asia, europe, africa, americas or oceania, for root-to-shoot ratios."),
         click.option("--forest-origin", help="natural or planted, for root-to-shoot ratios.  [natural]"),
         click.option("--forest-definition", help="china or fao.  [china]"),
@@ -278,6 +283,27 @@ def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool) -> None:
 @main.command()
 @click.argument("name", required=False)
 @_answers
+def layers(name: str | None) -> None:
+    """List the layers an assessment can take, or show the codes of one of classes.
+
+    \b
+    sinks layers
+    sinks layers drainage
+    """
+    from sinks import layers as known
+
+    if name is None:
+        for layer in LAYERS.values():
+            click.echo(f"{layer.flag:18} {layer.kind:8} {layer.unit or '-':13} {layer.about}")
+        return
+    for row in known.codes(name):
+        more = "; ".join(f"{k} {v}" for k, v in row.items() if k not in ("code", "key", "name_en", "name_zh") and v)
+        click.echo(f"{row['code']:>14}  {row['key']:30} {row['name_en']} {row['name_zh']}  {more}".rstrip())
+
+
+@main.command()
+@click.argument("name", required=False)
+@_answers
 def legends(name: str | None) -> None:
     """List the built-in legends, or show one with its sources."""
     from sinks import legends as known
@@ -292,27 +318,108 @@ def legends(name: str | None) -> None:
         )
 
 
-@main.command()
-@click.argument("table", required=False)
-@click.option("--set", "set_name", default="china", show_default=True, help="Parameter set.")
-@_answers
-def parameters(table: str | None, set_name: str) -> None:
-    """List the tables of a parameter set, or show one table's rows with their sources."""
-    from sinks import parameters as known
+@main.group(cls=_Group, invoke_without_command=True)
+@click.pass_context
+def parameters(context: click.Context) -> None:
+    """Coefficients: what is built in, as a file of your own, and what differs.
 
-    chosen = known.parameter_set(set_name)
-    if table is None:
-        click.echo(f"{chosen.name}: {chosen.title}")
-        for topic, schemes in chosen.schemes.items():
-            click.echo(f"  {topic:18} {', '.join(schemes)}")
-        return
-    if table not in chosen.schemes or table == "growing_stock":
-        raise InputError(
-            f"there is no table '{table}'; known: {', '.join(t for t in chosen.schemes if t != 'growing_stock')}"
-        )
-    for row in known.table(table).rows:
-        if row.keys.get("scheme") in chosen.schemes[table]:
-            click.echo(f"{row.coefficient.cite()}  ({row.coefficient.where})")
+    A SET is a name (china, ipcc), a file that was exported and edited (mine.csv), or rows to put in front of a set
+    (ipcc:mine.csv); --parameters takes the same.
+
+    \b
+    sinks parameters export ipcc --out mine.csv      then edit mine.csv in a spreadsheet
+    sinks parameters diff ipcc mine.csv
+    sinks assess ... --parameters mine.csv
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_parameters)
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+
+
+@parameters.command("list")
+@_JSON
+@_answers
+def list_parameters(as_json: bool = False) -> None:
+    """The sets, their tables and schemes, how many rows each has and how many no source confirms.
+
+    \b
+    sinks parameters list
+    """
+    from pipelines import parametercli as sets
+
+    found = sets.listed()
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else sets.listed_text(found))
+
+
+@parameters.command("show")
+@click.argument("set_name", metavar="SET")
+@click.argument("table")
+@click.option("--parameter", help="Only this parameter of the table.")
+@click.option("--key", "keys", multiple=True, metavar="COLUMN=VALUE", help="Only rows for this key. Repeat for more.")
+@_JSON
+@_answers
+def show_parameters(set_name: str, table: str, parameter: str | None, keys: tuple[str, ...], as_json: bool) -> None:
+    """One table's rows with range, unit, tier, status and source.
+
+    \b
+    sinks parameters show ipcc root_shoot --key continent=asia --key origin=natural
+    sinks parameters show china cbef --parameter a
+    """
+    from pipelines import parametercli as sets
+
+    chosen = sets.chosen(set_name)
+    rows = sets.shown(chosen, table, parameter, keys)
+    found = sets.shown_json(rows)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else sets.shown_text(chosen, table, rows))
+
+
+@parameters.command("export")
+@click.argument("set_name", metavar="SET")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write.  [the screen]")
+@click.option("--overwrite", is_flag=True, help="Write over a file that is there.")
+@_answers
+def export_parameters(set_name: str, out: Path | None, overwrite: bool) -> None:
+    """Every number of a set as a CSV file, to edit in a spreadsheet and pass to --parameters.
+
+    A changed number becomes yours; a deleted row is gone; a row with an empty scheme goes in front of all others.
+
+    \b
+    sinks parameters export china --out mine.csv
+    """
+    from pipelines import parametercli as sets
+
+    raw = sets.export(sets.chosen(set_name), out, overwrite)
+    if out is None:
+        click.echo(raw, nl=False)
+    else:
+        click.echo(f"Written to {out}. Edit it, then:  sinks assess ... --parameters {out}")
+
+
+@parameters.command("diff")
+@click.argument("a", metavar="SET")
+@click.argument("b", metavar="SET")
+@_JSON
+@_answers
+def diff_parameters(a: str, b: str, as_json: bool) -> None:
+    """What was added, removed or changed from one set to another.
+
+    \b
+    sinks parameters diff ipcc mine.csv
+    sinks parameters diff ipcc china --json
+    """
+    from pipelines import parametercli as sets
+    from sinks import parameterfiles
+
+    one, two = sets.chosen(a), sets.chosen(b)
+    changes = parameterfiles.diff(one, two)
+    found = sets.diff_json(one, two, changes)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else sets.diff_text(one, two, changes))
+
+
+for _command in certaintycli.commands(_answers):
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from sinks.quantities import (
     WEATHERING,
 )
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
+from sinks.strata import ERROR_OF, SD
 
 STEP: Final = {
     WEATHERING.key: 1e-4, GAIN.key: 1e-3, "sink_biomass": 1e-3, "sink_soil": 1e-3, NITROUS.key: 1e-2,
@@ -49,7 +50,12 @@ def request(specs: tuple[MapSpec, ...]) -> onepass.MapRequest:
 
 def value_maps(study: Study, science: Science) -> tuple[MapSpec, ...]:
     """The quantity maps of a run: those asked for that its layers and options can fill."""
-    wanted = [name for name in study.maps if name in BY_KEY and _can_have_values(name, study, science)]
+    plain = [name.removeprefix(ERROR_OF) for name in study.maps]
+    wanted = [
+        name
+        for name, key in zip(study.maps, plain, strict=True)
+        if key in BY_KEY and _can_have_values(key, study, science) and (name == key or SD in science.coding.terms)
+    ]
     return tuple(_value_map(name, study, science) for name in wanted)
 
 
@@ -73,10 +79,13 @@ def _can_have_values(name: str, study: Study, science: Science) -> bool:
 
 
 def _value_map(name: str, study: Study, science: Science) -> MapSpec:
-    quantity = BY_KEY[name]
+    key = name.removeprefix(ERROR_OF)
+    quantity = BY_KEY[key]
     integer = study.map_type == "uint16"
     pools = ", ".join(BY_KEY[k].name_en.lower() for k in POOL_KEYS)
     about = f"{quantity.name_en} {study.year or ''}".strip()
+    if name != key:
+        about = f"Standard error of {about[0].lower()}{about[1:]}, from that of the biomass map"
     if quantity is TOTAL:
         about += f" (sum of {pools}, where estimated; soil to {science.options.soil_depth_cm} cm)"
     return MapSpec(
@@ -84,13 +93,13 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
         kind="density",
         dtype="uint16" if integer else "float32",
         nodata=onepass.NODATA_UINT16 if integer else float(onepass.NODATA_FLOAT),
-        scale=STEP.get(name, DEFAULT_STEP) if integer else 1.0,
+        scale=STEP.get(key, DEFAULT_STEP) if integer else 1.0,
         offset=OFFSET.get(name, 0.0) if integer else 0.0,
         unit=quantity.unit,
         description=about,
-        title_zh=quantity.name_zh,
+        title_zh=quantity.name_zh + ("标准误" if name != key else ""),
         quantity=name,
-        ramp=RAMP.get(name, "carbon"),
+        ramp="uncertainty" if name != key else RAMP.get(name, "carbon"),
         tags={
             "QUANTITY": name,
             "PARAMETERS": science.parameters.name,

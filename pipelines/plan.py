@@ -17,13 +17,14 @@ from pipelines.errors import InputError
 from pipelines.grid import Block, Grid
 from pipelines.study import LAYER_KINDS, LAYER_NAMES, Study
 from pipelines.text import read_text
-from sinks import coding, invest
+from sinks import coding, invest, parameterfiles
 from sinks.climate import ZONES
 from sinks.coding import Coding, Dimension
 from sinks.coverage import ForestDefinition, forest_definition
 from sinks.ecosystems.forest import zone_of
 from sinks.legends import Legend
-from sinks.parameters import ParameterSet, parameter_set, records, with_overrides
+from sinks.onepass import GRAIN
+from sinks.parameters import ParameterSet, parameter_set, records
 from sinks.patches import patch_pixels
 from sinks.pixels import BY_LATITUDE, BY_LAYER, Recipe, recipe
 from sinks.plug import Cover, Options
@@ -32,6 +33,8 @@ from sinks.science import Science
 DEFAULT_BLOCK: Final = 2048
 _TILE: Final = 1024
 """Blocks begin at multiples of it: two tiles of a map, so that a half-size tile is whole too."""
+_M_PER_KM: Final = 1000.0
+_CELLS_PER_RANGE: Final = 8
 _CHINA_BOX: Final = (73.0, 136.0, 15.0, 55.0)
 
 
@@ -66,9 +69,9 @@ def make_plan(study: Study, workdir: Path) -> Plan:
     found |= {name: sources.inspect(layer) for name, layer in profile.layers(workdir).items()}
     notes += profile.notes
     grid = sources.grid_of(found["landcover"])
-    alignments = {name: align.plan(source, grid) for name, source in found.items() if name != "agb_sd"}
+    alignments = {name: align.plan(source, grid) for name, source in found.items()}
     for name, source in found.items():
-        notes += [*source.notes, *(alignments[name].notes if name in alignments else ())]
+        notes += [*source.notes, *alignments[name].notes]
     regions = _regions(study, grid)
     notes += regions.notes if regions else ["no regions given: the whole map is one region"]
     base, name = _parameters(study, grid, notes)
@@ -93,7 +96,7 @@ def make_plan(study: Study, workdir: Path) -> Plan:
         recipe=how, patch=patch,
         ecosystem_map=mapspecs.ecosystem_map(study) if "ecosystem" in study.maps else None,
         value_maps=specs, request=mapspecs.request(specs),
-        shard_dir=str(workdir),
+        shard_dir=str(workdir), cell=_cell(study, grid, area),
     )  # fmt: skip
     height, width = _block_shape(study, found, grid)
     workers = study.workers or max(1, len(os.sched_getaffinity(0)))
@@ -121,9 +124,6 @@ def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
         found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, **own))
     if "agb_sd" in found and not study.biomass:
         raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
-    if "agb_sd" in found:
-        said = (*found["agb_sd"].notes, "agb_sd: checked, but standard errors are not computed yet")
-        found["agb_sd"] = replace(found["agb_sd"], notes=said)
     return found
 
 
@@ -154,11 +154,13 @@ def _parameters(study: Study, grid: Grid, notes: list[str]) -> tuple[ParameterSe
             notes.append(f"parameters: {name}, for the map lies {place} 73–136°E, 15–55°N; choose with --parameters")
             return parameter_set(name), name
         return parameter_set(name), wanted
-    if wanted.endswith(".csv") or os.sep in wanted:
-        base = parameter_set("china" if study.forest_definition == "china" else "ipcc")
-        text = read_text(wanted)
-        notes.append(f"parameters: {wanted} ({text.encoding}) in front of the set {base.name}")
-        return with_overrides(base, text.text, Path(wanted).name), wanted
+    base, path = parameterfiles.split_base(wanted)
+    if path.endswith(".csv") or os.sep in path:
+        text = read_text(path)
+        otherwise = "china" if study.forest_definition == "china" else "ipcc"
+        chosen = parameterfiles.read_back(text.text, Path(path).name, base, otherwise)
+        notes.append(f"parameters: {path} ({text.encoding}): {parameterfiles.summary(chosen)}")
+        return chosen, wanted
     return parameter_set(wanted), wanted
 
 
@@ -214,7 +216,7 @@ def _recipe(
     base: ParameterSet,
 ) -> Recipe:
     """How the layers are read."""
-    apart = {"landcover", "canopy", "agb_sd"}
+    apart = {"landcover", "canopy"}
     for name in ("rock_outcrop", "soil_thickness"):
         if name in found and not profile.horizons:
             raise InputError(f"--{name.replace('_', '-')} belongs to a soil profile; give --soil-profile too")
@@ -298,6 +300,17 @@ def _block_shape(study: Study, found: Mapping[str, sources.Source], grid: Grid) 
         if width * rows <= 4 * DEFAULT_BLOCK * DEFAULT_BLOCK:
             return rows, width
     return DEFAULT_BLOCK, DEFAULT_BLOCK
+
+
+def _cell(study: Study, grid: Grid, area: float) -> int:
+    """Side of the cells of the error budget [pixels]: the largest divisor of a grain that a correlation range spans often."""
+    if study.agb_sd is None:
+        return 0
+    longest = study.error_range * _M_PER_KM / _CELLS_PER_RANGE
+    side = GRAIN
+    while side > 1 and side * math.sqrt(area) > longest:
+        side //= 2
+    return side
 
 
 def _bytes_per_block(plan: BlockPlan, height: int, width: int) -> int:

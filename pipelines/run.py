@@ -17,6 +17,7 @@ import pandas as pd
 from pipelines import closure, graph, manifest, maps, mapspecs, preflight, tables
 from pipelines.atomic import prepare_out_dir, require_space
 from pipelines.blockpass import BlockTask, Partial, merge_partials
+from pipelines.certainty import Certainty, assess_certainty, stock_draws
 from pipelines.errors import InputError
 from pipelines.gislayers import write_geopackage
 from pipelines.plan import Plan, make_plan
@@ -61,19 +62,23 @@ def assess(study: Study) -> Result:
         stage = work / "finished"
         maps_made = _finish_maps(plan, partial, stage)
         account = Account.build(partial.sums, plan.block_plan.science, _regions(plan), _context(plan))
+        sure = _certainty(plan, partial, account)
+        account = replace(account, errors=sure.table)
         found = closure.checks(account, partial, _step(plan))
         closure.require(found)
         coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)
         nation = targets.national(document=study.target_document)
-        card = targets.scorecard(account, coverage, nation, own, whole_nation=study.whole_nation)
+        card = targets.scorecard(
+            account, coverage, nation, own, whole_nation=study.whole_nation, draws=stock_draws(sure)
+        )
         citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
         result = Result(
             out, account, coverage, card, policy_views(account),
             {name: out / "maps" / path.name for name, path in maps_made.items()},
-            _unknown(partial), plan.notes, _warnings(plan, partial, account, citations), tuple(found),
+            _unknown(partial), (*plan.notes, *sure.notes), _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations, stage)
+        _write(plan, result, citations, sure, stage)
         _publish(stage, out)
     return result
 
@@ -162,6 +167,16 @@ def _context(plan: Plan) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _certainty(plan: Plan, partial: Partial, account: Account) -> Certainty:
+    p, study = plan.block_plan, plan.study
+    if p.science.lookup:
+        return Certainty(pd.DataFrame(), notes=("errors: an InVEST table gives none, so none are told",))
+    return assess_certainty(
+        account.tidy, partial.sums, partial.cells, p.science, _regions(plan), p.grid, p.cell,
+        error_range_km=study.error_range, error_model=study.error_model, draws=study.draws, seed=study.seed,
+    )  # fmt: skip
+
+
 def _base_map(plan: Plan) -> str:
     legend = plan.legend.title if plan.legend else "land cover"
     return f"{legend} ({Path(str(plan.sources['landcover'].path)).name})"
@@ -219,11 +234,14 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
 # ------------------------------------------------------------------------------------------ writing
 
 
-def _write(plan: Plan, result: Result, citations: list[Coefficient], stage: Path) -> None:
+def _write(plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, stage: Path) -> None:
     tables.write_account(result.account, stage)
     tables.write_table(result.coverage, stage / "coverage.csv")
     tables.write_table(result.scorecard, stage / "scorecard.csv")
     tables.write_table(result.views, stage / "views.csv")
+    tables.write_table(sure.table, stage / "errors.csv")
+    if len(sure.bounds):
+        tables.write_table(sure.bounds, stage / "map_error_bounds.csv")
     fields = list(Coefficient.__dataclass_fields__)
     rows = [{k: getattr(c, k) for k in fields} for c in citations]
     tables.write_table(pd.DataFrame(rows, columns=fields), stage / "coefficients.csv")

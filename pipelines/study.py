@@ -11,15 +11,21 @@ from typing import Any, Final
 
 from pipelines.errors import InputError
 from sinks.layers import LAYERS
+from sinks.maperror import MODELS
+from sinks.parameters import SET_NAMES
 from sinks.pixels import KARST_METHODS
-from sinks.quantities import KEYS, TOTAL
+from sinks.quantities import KEYS, POOL_KEYS, TOTAL, VOLUME
 
 MAP_NAMES: Final = ("ecosystem", TOTAL.key, *KEYS)
+ERROR_MAPS: Final = tuple("se_" + name for name in (TOTAL.key, *POOL_KEYS, VOLUME.key))
+"""Maps of standard errors, written when they are asked for by name."""
 LAYER_NAMES: Final = tuple(LAYERS)
 LAYER_KINDS: Final = {name: layer.kind for name, layer in LAYERS.items()}
 LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")
 _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
-    **dict.fromkeys(("year", "workers", "block_size", "soil_depth"), ((int,), "a whole number without quotes")),
+    **dict.fromkeys(
+        ("year", "workers", "block_size", "soil_depth", "draws", "seed"), ((int,), "a whole number without quotes")
+    ),
     **dict.fromkeys(
         (
             "canopy_threshold",
@@ -29,6 +35,7 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
             "budyko_w",
             "strong_acid_share",
             "permafrost_threshold",
+            "error_range",
         ),
         ((int, float), "a number without quotes"),
     ),
@@ -45,6 +52,7 @@ _CHOICES: Final = {
     "flux_method": ("published_rate", "emission_factor", "none"),
     "coast_soil": ("table", "layer"),
     "karst_method": KARST_METHODS,
+    "error_model": MODELS,
 }
 _PATHS: Final = (*LAYER_NAMES, "regions", "targets", "out", "parameters", "legend", "soil_profile")
 
@@ -103,6 +111,10 @@ class Study:
     carbon_input: str = "medium"
     grazing: str = "nominal"
     forest_age: str = ""
+    error_range: float = 100.0
+    error_model: str = "spherical"
+    draws: int = 10_000
+    seed: int = 1
     regions: str | None = None
     region_id: str | None = None
     region_name: str | None = None
@@ -210,6 +222,10 @@ def _problems(s: Study) -> list[str]:
         if getattr(s, name) not in known:
             said = ", ".join(k or "''" for k in known[:-1]) + f" or {known[-1]}"
             found.append(f"--{name.replace('_', '-')} is '{getattr(s, name)}'; choose {said}")
+    if s.error_range < 0:
+        found.append(f"--error-range is {s.error_range:g}; give a range of 0 km or more")
+    if s.draws < 0 or 0 < s.draws < 100:
+        found.append(f"--draws is {s.draws}; give 0 for propagation alone, or at least 100")
     for name in ("strong_acid_share", "permafrost_threshold"):
         if not 0 <= getattr(s, name) <= 1:
             found.append(f"--{name.replace('_', '-')} is {getattr(s, name)}; give a share from 0 to 1")
@@ -220,8 +236,10 @@ def _problems(s: Study) -> list[str]:
     if s.year is not None and not 1900 <= s.year <= 2200:
         found.append(f"--year is {s.year}, which is no year of a map")
     for name in s.maps:
-        if name not in MAP_NAMES:
-            found.append(f"unknown map {_suggest(name, MAP_NAMES)}")
+        if name not in (*MAP_NAMES, *ERROR_MAPS):
+            found.append(f"unknown map {_suggest(name, (*MAP_NAMES, *ERROR_MAPS))}")
+        if name in ERROR_MAPS and s.agb_sd is None:
+            found.append(f"the map {name} takes the standard deviation of the biomass: give --agb-sd FILE")
     for name, value in (("workers", s.workers), ("block-size", s.block_size), ("memory", s.memory)):
         if value is not None and value <= 0:
             found.append(f"--{name} is {value}; give a number above 0")
@@ -249,7 +267,8 @@ def _relative(key: str, value: Any, base: Path) -> Any:
         return [_relative(key, v, base) for v in value]
     if not isinstance(value, str) or Path(value).is_absolute() or "://" in value or value.startswith("/vsi"):
         return value
-    if value.startswith("invest:"):
-        return "invest:" + str(base / value.removeprefix("invest:"))
+    for named in ("invest", *SET_NAMES):
+        if value.startswith(f"{named}:"):
+            return f"{named}:{base / value.removeprefix(f'{named}:')}"
     looks_like_file = "/" in value or "\\" in value or "." in value or "*" in value
     return str(base / value) if looks_like_file or key == "out" else value

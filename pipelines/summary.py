@@ -26,6 +26,7 @@ _BESIDE = (
 )
 """What stands beside the carbon stock, where it is estimated."""
 _STATUS = {"met": "✔ met", "missed": "✘ missed", "contributes": "–", "above": "above", "below": "below", "unknown": "?"}
+_STATUS |= {"likely met": "likely met", "undecided": "undecided", "likely missed": "likely missed"}
 
 
 def text(result: Result) -> str:
@@ -68,11 +69,15 @@ def _headline(result: Result) -> str:
         ),
         ("  arbor forest only", _percent(total["coverage_arbor_pct"]), ""),
         ("  arbor and bamboo", _percent(total["coverage_arbor_bamboo_pct"]), ""),
-        ("Forest stock volume", _big(total["stock_m3"], "m³"), f"{total['stock_m3_per_ha']:.1f} m³ per forest hectare"),
+        (
+            "Forest stock volume",
+            _big(total["stock_m3"], "m³"),
+            f"{_within(result, 'forest', VOLUME.key)}{total['stock_m3_per_ha']:.1f} m³ per forest hectare",
+        ),
         (
             "Carbon stock",
             _big(total["carbon_total_mg"], "t C"),
-            f"{total['carbon_mg_per_ha']:.1f} t C/ha, soil to {depth} cm",
+            f"{_within(result, ALL, TOTAL.key)}{total['carbon_mg_per_ha']:.1f} t C/ha, soil to {depth} cm",
         ),
     ]
     for column, name, about in _BESIDE:
@@ -83,6 +88,21 @@ def _headline(result: Result) -> str:
     width = max(_width(row[1]) for row in rows)
     lines = [f"{name:20} {' ' * (width - _width(value))}{value}   {more}".rstrip() for name, value, more in rows]
     return "\n".join([*lines, f"Basis: {basis}"])
+
+
+def _within(result: Result, ecosystem: str, quantity: str) -> str:
+    """± half of the 95 % interval, in percent of the value; blank where no error is known."""
+    t = result.account.tidy
+    hit = t[
+        (t["region_id"] == TOTAL_REGION)
+        & (t["ecosystem"] == ecosystem)
+        & (t["forest_type"] == ALL)
+        & (t["quantity"] == quantity)
+    ]
+    if len(hit) != 1 or not hit["se"].iloc[0] > 0:
+        return ""
+    half = (hit["high"].iloc[0] - hit["low"].iloc[0]) / 2 / hit["value"].iloc[0]
+    return f"± {half:.0%} (95 %), "
 
 
 def _land(result: Result) -> float:
@@ -143,6 +163,8 @@ def _targets(result: Result) -> str:
     for r in shown.to_dict(orient="records"):
         show = _percent if r["unit"] == "percent" else _cubic
         said = _STATUS[r["status"]]
+        if np.isfinite(r["probability"]):
+            said = f"{said} (P = {r['probability']:.2f})"
         if r["role"] == "contribution":
             said = f"{r['contribution_percent']:.3f} % of the national target"
         elif r["role"] == "reference":

@@ -13,7 +13,7 @@ import pandas as pd
 from pipelines.atomic import atomic_path
 from pipelines.errors import InputError
 from sinks import exactsum
-from sinks.accounts import KEY_COLUMNS, Account, RegionInfo
+from sinks.accounts import ERROR_COLUMNS, ERROR_KEYS, KEY_COLUMNS, Account, RegionInfo
 from sinks.quantities import KEYS
 
 SUMS_FILE: Final = "account_sums.parquet"
@@ -75,4 +75,16 @@ def read_account(folder: Path) -> Account:
     )
     regions = tuple(RegionInfo(**r) for r in about["regions"])
     pixels = frame["pixels"].to_numpy(np.int64)
-    return Account(frame[list(KEY_COLUMNS)], pixels, digits, lines, statistics, regions, about["context"])
+    return Account(
+        frame[list(KEY_COLUMNS)], pixels, digits, lines, statistics, regions, about["context"], _errors(Path(folder))
+    )
+
+
+def _errors(folder: Path) -> pd.DataFrame | None:
+    """Standard errors of a finished run, from its tidy table; None where none were estimated."""
+    path = folder / "accounts.parquet"
+    if not path.is_file():
+        return None
+    tidy = pd.read_parquet(path, columns=[*ERROR_KEYS, *ERROR_COLUMNS])
+    known = tidy[tidy["se"].notna()]
+    return known if len(known) else None

@@ -39,6 +39,9 @@ TIDY_COLUMNS: Final = (
     "region_id", "region_name", "ecosystem", "forest_type", "quantity", "unit", "value", "se", "low", "high",
 )  # fmt: skip
 
+ERROR_KEYS: Final = ("region_id", "ecosystem", "forest_type", "quantity")
+ERROR_COLUMNS: Final = ("se", "low", "high")
+
 
 @dataclass(frozen=True)
 class RegionInfo:
@@ -62,7 +65,8 @@ class Account:
     keys : ``KEY_COLUMNS``, one row per region × stratum × piece; pixels : how many each row has;
     digits : the exact sums of these rows (rows, statistics, exactsum.DIGITS); statistics : their names;
     lines : (rows, quantities, 1 + terms) the straight piece that turns the sums into quantities, per hectare;
-    regions : in the user's order; context : what must agree before two accounts may be added.
+    regions : in the user's order; context : what must agree before two accounts may be added;
+    errors : se, low and high by region_id, ecosystem, forest_type and quantity, where they have been estimated.
     """
 
     keys: pd.DataFrame
@@ -72,6 +76,7 @@ class Account:
     statistics: tuple[str, ...]
     regions: tuple[RegionInfo, ...]
     context: Mapping[str, Any] = field(default_factory=dict)
+    errors: pd.DataFrame | None = None
 
     @staticmethod
     def build(sums: Sums, science: Science, regions: Sequence[RegionInfo], context: Mapping[str, Any]) -> Account:
@@ -121,7 +126,12 @@ class Account:
         outside = self.strata[self.strata["region_id"] == OUTSIDE_REGIONS]
         if len(outside):
             pieces.append(_rows(OUTSIDE_REGIONS, "", ALL, ALL, {"area": float(outside["area_ha"].sum())}))
-        return pd.concat(pieces, ignore_index=True)[list(TIDY_COLUMNS)]
+        whole = pd.concat(pieces, ignore_index=True)[list(TIDY_COLUMNS)]
+        if self.errors is None or self.errors.empty:
+            return whole
+        return whole.drop(columns=[*ERROR_COLUMNS]).merge(
+            self.errors[[*ERROR_KEYS, *ERROR_COLUMNS]], on=list(ERROR_KEYS), how="left"
+        )
 
     @property
     def _inside(self) -> pd.DataFrame:

@@ -268,7 +268,7 @@ def _given(landcover: xr.DataArray, layers: Mapping[str, xr.DataArray | None]) -
     for name, layer in layers.items():
         if layer is None:
             continue
-        if name not in LAYERS or name in ("landcover", "canopy", "agb_sd"):
+        if name not in LAYERS or name in ("landcover", "canopy"):
             close = difflib.get_close_matches(name, LAYERS, n=1)
             raise InputError(f"there is no layer '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""))
         on_grid = _on_grid(landcover, layer, name)

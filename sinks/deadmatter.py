@@ -1,43 +1,55 @@
 """Classes of altitude and rain that the dead-wood and litter table is keyed by.
 
 CDM AR-TOOL12 as in Harris et al. 2021, Table S4: rain ≤ 1000, 1000–1600 and > 1600 mm a year, altitude ≤ and > 2000 m. A
-class owns its upper edge: 1600 mm is the middle class, 2000 m the lower one.
+class owns its upper edge: 1600 mm is the middle class, 2000 m the lower one. Labels and edges are those of
+``sinks/tables/deadwood_litter.csv``: ``le2000``, ``1000_1600``, ``gt1600``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks.parameters import table
+
 Array = Any
 
-_ALTITUDE: Final = (("le2000", 2000.0), ("gt2000", np.inf))
-_RAIN: Final = (("le1000", 1000.0), ("1000_1600", 1600.0), ("gt1600", np.inf))
-"""Label and upper edge of each class; the labels are those of ``deadwood_litter.csv``, and hold the edges."""
+
+@lru_cache(maxsize=2)
+def _classes(column: str) -> tuple[tuple[str, float], ...]:
+    """Label and upper edge of each class of a key column, rising; the edges are the numbers in the labels."""
+    labels = {row.keys[column] for row in table("deadwood_litter").rows} - {"any", ""}
+    edges = {
+        label: float("inf") if label.startswith("gt") else float(re.findall(r"\d+", label)[-1]) for label in labels
+    }
+    return tuple(sorted(edges.items(), key=lambda item: item[1]))
 
 
 def altitude_labels() -> tuple[str, ...]:
     """Keys of the classes of altitude, from low to high."""
-    return tuple(label for label, _ in _ALTITUDE)
+    return tuple(label for label, _ in _classes("elevation_class"))
 
 
 def rain_labels() -> tuple[str, ...]:
     """Keys of the classes of rain, from dry to wet."""
-    return tuple(label for label, _ in _RAIN)
+    return tuple(label for label, _ in _classes("precipitation_class"))
 
 
 def altitude_class(elevation: Array) -> NDArray[np.uint8]:
     """Place of an elevation [m] among ``altitude_labels``, from 1; 0 where it is not known."""
-    return _place(elevation, [edge for _, edge in _ALTITUDE])
+    return _place(elevation, "elevation_class")
 
 
 def rain_class(precipitation: Array) -> NDArray[np.uint8]:
     """Place of a yearly rain [mm yr⁻¹] among ``rain_labels``, from 1; 0 where it is not known."""
-    return _place(precipitation, [edge for _, edge in _RAIN])
+    return _place(precipitation, "precipitation_class")
 
 
-def _place(values: Array, edges: list[float]) -> NDArray[np.uint8]:
+def _place(values: Array, column: str) -> NDArray[np.uint8]:
     values = np.asarray(values)
+    edges = [edge for _, edge in _classes(column)]
     return np.where(np.isnan(values), 0, np.searchsorted(edges, values, side="left") + 1).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from sinks.errors import InputError
+from sinks.parameters import records
 
 Array = Any
 
@@ -94,6 +96,30 @@ PROFILE: Final = {
     )
 }
 """What is known of each layer of a soil profile; their layers are named ``oc_0``, ``bulk_density_0`` … from the surface."""
+
+
+_CODES: Final = {
+    "climate": "climate_zones", "ecozone": "ecozones", "drainage": "drainage_classes", "grassland_type": "grassland_types",
+}  # fmt: skip
+
+
+def codes(name: str) -> list[dict[str, str]]:
+    """What the codes of a class layer mean: code, key, name_en, name_zh and what else is worth knowing.
+
+    Raises InputError for a layer that is not known or has no codes of ours.
+    """
+    if name == "soil":
+        return [
+            {"code": f"{r['legend']} {r['code']}", "key": r["soil"], "name_en": r["name_en"], "name_zh": r["name_zh"],
+             "": "black soil" if r["black_soil"] else ""}
+            for r in records("soil_legends")
+        ]  # fmt: skip
+    if name not in _CODES:
+        close = difflib.get_close_matches(name, [*_CODES, "soil"], n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join([*_CODES, 'soil'])}"
+        raise InputError(f"there is no layer of classes '{name}' with codes of ours{hint}")
+    kept = ("code", "key", "name_en", "name_zh", "rule")
+    return [{k: row[k] for k in kept if k in row} for row in records(_CODES[name])]
 
 
 def problem(name: str, values: Array) -> str:

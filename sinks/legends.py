@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import Final
 
 from sinks.errors import InputError
+from sinks.parameters import records
 
 ECOSYSTEMS: Final = (
     "forest", "shrubland", "grassland", "cropland", "inland_wetland", "mangrove", "salt_marsh", "seagrass",
@@ -200,6 +201,12 @@ def _canonical(name: str) -> str:
     raise InputError(f"there is no legend '{name}'{hint} (built in: {', '.join(_index())})")
 
 
+@lru_cache(maxsize=1)
+def _species() -> frozenset[str]:
+    """Forest types that name a species or a group of species."""
+    return frozenset(row["forest_type"] for row in records("forest_types"))
+
+
 def _parse(record: Mapping[str, str], where: str, has_value: bool) -> LegendClass:
     code = record["code"]
     if not code:
@@ -210,8 +217,10 @@ def _parse(record: Mapping[str, str], where: str, has_value: bool) -> LegendClas
     leaf = _LEAF_ALIASES.get(record.get("forest_type", ""), record.get("forest_type", ""))
     if ecosystem == "forest":
         leaf = leaf or "unspecified"
-        if leaf not in LEAF_TYPES:
-            raise InputError(f"{where}: forest_type '{leaf}' is not one of {', '.join(LEAF_TYPES)}")
+        if leaf not in (*LEAF_TYPES, *_species()):
+            close = difflib.get_close_matches(leaf, [*LEAF_TYPES, *_species()], n=1)
+            hint = f"did you mean '{close[0]}'?" if close else "species are the keys of forest_types.csv"
+            raise InputError(f"{where}: forest_type '{leaf}' is not one of {', '.join(LEAF_TYPES)} nor a species; {hint}")
     elif leaf:
         raise InputError(f"{where}: forest_type '{leaf}' is given for ecosystem '{ecosystem}'; leave it blank there")
     raw = record.get("value", "") if has_value else (code if code.isdecimal() else "")

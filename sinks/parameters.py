@@ -325,7 +325,10 @@ def _known(wanted: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"
 
 
-SET_NAMES: Final = ("ipcc", "china")
+SET_NAMES: Final = tuple(
+    sorted(entry.name.removesuffix(".toml") for entry in files("sinks").joinpath("tables", "sets").iterdir())
+)
+"""The built-in sets: one file of ``tables/sets`` each."""
 
 
 @lru_cache(maxsize=8)

@@ -27,6 +27,8 @@ BY_LATITUDE: Final = -1
 BY_LAYER: Final = 0
 """Values of ``Recipe.zone`` that are no zone."""
 
+_STRIP: Final = 1 << 17
+"""Pixels that are looked at together."""
 _ZONE_LAYERS: Final = ("temperature", "precipitation", "pet")
 _SOIL_SOURCES: Final = ("permafrost", "layer", "profile")
 _SOIL_LAYER: Final = {"permafrost": "permafrost_soc", "layer": "soc"}
@@ -91,6 +93,7 @@ class Recipe:
             found.append("soc_deep")
             found += ["soc_frozen"] if "active_layer" in self.layers and "soc" in found else []
         found += ["weathering"] if "karst" in self.layers else []
+        found += ["agb_sd"] if "agb_sd" in self.layers and self.biomass else []
         return tuple(found)
 
 
@@ -250,8 +253,26 @@ class Look:
 def look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tuple[int, int]) -> Look:
     """The categories and values of a block.
 
-    layers : (h, w) by name, NaN where there is no value, 0 … 255 for classes; latitude : [degrees], broadcastable.
+    layers : (h, w) by name, NaN where there is no value, 0 … 255 for classes; latitude : [degrees], (h, w) or (h, 1).
     """
+    height, width = shape
+    categories = np.empty((len(r.dimensions()), *shape), np.uint8)
+    terms = np.empty((len(r.terms()), *shape), np.float32)
+    guessed: dict[str, NDArray[np.bool_]] = {}
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):  # what comes and goes then stays in the cache
+        at = slice(top, top + rows)
+        strip = {name: values[at] for name, values in layers.items()}
+        seen = _look(r, strip, latitude[at], (min(rows, height - top), width))
+        for n, category in enumerate(seen.categories):
+            categories[n, at] = category
+        terms[:, at] = seen.terms
+        for name, lost in seen.guessed.items():
+            guessed.setdefault(name, np.empty(shape, np.bool_))[at] = lost
+    return Look(tuple(categories), terms, guessed)
+
+
+def _look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tuple[int, int]) -> Look:
     guessed: dict[str, NDArray[np.bool_]] = {}
     frozen = np.zeros(shape, np.uint8)
     if "permafrost" in r.layers:

@@ -19,6 +19,10 @@ from sinks.parameters import ParameterSet
 from sinks.plug import BIOMASS_KINDS, Coefficients, Ecosystem, Options, Stratum
 from sinks.quantities import KEYS, SUMS
 
+ERROR_OF = "se_"
+SD = "agb_sd"
+"""Prefix of a quantity's standard error, and the term that it comes from: the last one."""
+
 _STRAIGHT = 1e-9
 """Largest deviation from a straight line that counts as rounding, relative to the quantity."""
 
@@ -29,16 +33,24 @@ class Pieces:
 
     edges : upper ends of all pieces but the last, rising, of the biomass layer's value; a piece owns its upper end;
     lines : (pieces, quantities, 1 + terms): constant and slope per term; NaN constant where the quantity has no value;
-    coefficients : what they were made from, for citation; plugs : the ecosystem and overlays that gave them.
+    coefficients : what they were made from, for citation; plugs : the ecosystem and overlays that gave them;
+    terms : names of the terms, the biomass layer first where there is one; knows_sd : whether its deviation is known.
     """
 
     edges: NDArray[np.float64]
     lines: NDArray[np.float64]
     coefficients: tuple[Coefficients, ...]
     plugs: tuple[str, ...]
+    terms: tuple[str, ...] = ()
+    knows_sd: bool = False
 
     def of(self, key: str) -> NDArray[np.float64]:
-        """Lines (pieces, 1 + terms) of one quantity; those of a sum add up the parts that have a value."""
+        """Lines (pieces, 1 + terms) of one quantity; those of a sum add up the parts that have a value.
+
+        ``se_KEY`` is the standard error of a quantity by the biomass layer's: |slope| · its standard deviation.
+        """
+        if key.startswith(ERROR_OF):
+            return self._error(key.removeprefix(ERROR_OF))
         if key not in SUMS:
             return self.lines[:, KEYS.index(key)]
         parts = self.lines[:, [KEYS.index(k) for k in SUMS[key]]]
@@ -46,6 +58,19 @@ class Pieces:
         total = np.where(given[:, :, None], parts, 0.0).sum(axis=1)
         total[~given.any(axis=1)] = np.nan
         return total
+
+
+    def _error(self, key: str) -> NDArray[np.float64]:
+        """Slope on the standard deviation only; NaN where the biomass enters but its deviation is not known."""
+        lines = self.of(key)
+        found = np.where(np.isnan(lines[:, :1]), np.nan, np.zeros_like(lines))
+        if self.terms and self.terms[0] in BIOMASS_KINDS:
+            slope = np.abs(lines[:, 1])
+            if self.knows_sd:
+                found[:, -1] = np.where(np.isnan(lines[:, 0]), np.nan, slope)
+            else:
+                found[slope > 0] = np.nan
+        return found
 
 
 def compile_stratum(
@@ -72,7 +97,8 @@ def compile_stratum(
                 if not np.isnan(slot[0]):
                     raise ValueError(f"{part.key} yields {key}, which another ecosystem of the stratum yields already")
                 slot[:] = line
-    return Pieces(edges, lines, tuple(c for _, c in parts), tuple(part.key for part, _ in parts))
+    plugs, known = tuple(part.key for part, _ in parts), SD in stratum.present
+    return Pieces(edges, lines, tuple(c for _, c in parts), plugs, tuple(terms), known)
 
 
 def _edges(values: Sequence[float]) -> NDArray[np.float64]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sinks.accounts import TOTAL_REGION, Account
 from sinks.errors import InputError
@@ -125,6 +126,23 @@ def compare(value: float, target: float, comparison: str) -> str:
     return "met" if met.get(comparison, value >= target) else "missed"
 
 
+LIKELY: Final = 0.66
+SURE: Final = 0.95
+"""Probabilities from which a target counts as likely met, and as met; likewise below for missed [IPCC AR5 guidance note on
+uncertainty: likely is 66 % and more, extremely likely 95 % and more]."""
+
+
+def verdict(probability: float) -> str:
+    """met, likely met, undecided, likely missed or missed, from the probability that a target is met."""
+    if probability >= SURE:
+        return "met"
+    if probability >= LIKELY:
+        return "likely met"
+    if probability > 1 - LIKELY:
+        return "undecided"
+    return "likely missed" if probability > 1 - SURE else "missed"
+
+
 def scorecard(
     account: Account,
     coverage: pd.DataFrame,
@@ -132,8 +150,12 @@ def scorecard(
     own: Sequence[Target] = (),
     *,
     whole_nation: bool = False,
+    draws: Mapping[tuple[str, str], NDArray[np.float64]] | None = None,
 ) -> pd.DataFrame:
     """How every region stands (``SCORECARD_COLUMNS``).
+
+    draws : by (region_id, indicator), values that a region's figure may have: gives standard error and probability, and a
+    verdict with its likelihood; without them the figure itself is compared.
 
     targets : national ones; own : regional ones. role : "own" (the region's own target), "national" (the union of all
     regions, when it is the nation), "reference" (a region's rate beside the national target, no verdict on the region)
@@ -154,22 +176,33 @@ def scorecard(
             role = "own" if target in mine else "national" if nation else "reference"
             if role == "reference" and target.indicator == "forest_stock":
                 role = "contribution"
-            rows.append(_score(region_id, region_name, target, role, values[target.indicator], basis))
+            may_be = (draws or {}).get((region_id, target.indicator))
+            rows.append(_score(region_id, region_name, target, role, values[target.indicator], basis, may_be))
     unknown = sorted({t.region_id for t in own} - {r for r, _ in regions})
     if unknown:
         raise InputError(f"the targets speak of regions that are not in this account: {', '.join(unknown)}")
     return pd.DataFrame(rows, columns=list(SCORECARD_COLUMNS))
 
 
-def _score(region_id: str, region_name: str, target: Target, role: str, value: float, basis: str) -> tuple[object, ...]:
-    verdict = compare(value, target.value, target.comparison)
+def _score(
+    region_id: str, region_name: str, target: Target, role: str, value: float, basis: str, draws: NDArray[np.float64] | None
+) -> tuple[object, ...]:
+    status = compare(value, target.value, target.comparison)
+    se = probability = np.nan
+    if draws is not None and np.isfinite(value):
+        centred = draws - (float(np.mean(draws)) - value)  # the figure shown is the one that is judged
+        se, met = float(np.std(centred)), centred >= target.value
+        probability = float(np.mean(~met if target.comparison.startswith("<") else met))
+        status = verdict(probability)
     share = 100 * value / target.value if target.indicator == "forest_stock" else np.nan
     official, official_year = official_figure(region_id, target.indicator, nation=role == "national")
-    status = verdict if role in ("own", "national") else "above" if verdict == "met" else "below"
+    if role not in ("own", "national"):
+        status = "above" if compare(value, target.value, target.comparison) == "met" else "below"
     return (
-        region_id, region_name, target.indicator, target.year, target.value, target.unit, value, np.nan,
+        region_id, region_name, target.indicator, target.year, target.value, target.unit, value, se,
         value - target.value if role != "contribution" else np.nan, status if role != "contribution" else "contributes",
-        np.nan, target.article, target.document, role, share, official, official_year, basis,
+        probability if role in ("own", "national") else np.nan, target.article, target.document, role, share, official,
+        official_year, basis,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-WAYS = ("ours", "ours-regions", "floor-tiff", "floor-cog", "plain")
+WAYS = ("ours", "ours-regions", "ours-sinks", "floor-tiff", "floor-cog", "plain")
 
 
 @pytest.mark.parametrize(("maps", "kind"), [("carbon_total", "uint16"), ("carbon_total,ecosystem", "float32")])

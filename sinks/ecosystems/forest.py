@@ -1,18 +1,28 @@
-"""Forest, and trees outside forest: five carbon pools and growing stock from biomass or from volume.
+"""Forest, and trees outside forest: five carbon pools and growing stock from biomass or from volume, and growth.
 
 Equations: IPCC 2006 Guidelines and 2019 Refinement, Vol. 4, Ch. 2 and 4; growing stock as in ``sinks.growingstock``.
-Volume is stem volume of arbor forest; bamboo and shrub carry none (China's inventory, and FAO's).
+Volume is stem volume of arbor forest; bamboo and shrub carry none (China's inventory, and FAO's). Without a biomass value
+the set's mean density of the forest type is taken where it has one, else biomass is not estimated.
+
+Zones. Root-to-shoot ratios and growth are keyed by FAO's ecological zones, taken from a layer, else from what the climate
+zone stands for. Growth (2019 Refinement, Table 4.9) is estimated only when an age class is asked for, and only of natural
+arbor forest whose biomass is known, since the roots' share depends on it: it is a gain, losses are not taken off.
+
+Root-to-shoot ratios jump between biomass classes, so carbon below ground may fall where biomass rises past 125 (boreal:
+75) Mg d.m. ha⁻¹; nothing else ever falls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
 from sinks import biomass
+from sinks.densities import BIOMASS, density_carbon, density_coefficients
 from sinks.errors import InputError
 from sinks.growingstock import (
     VolumeCurve,
@@ -32,13 +42,15 @@ Array = Any
 LEAF_TYPES: Final = ("needleleaf", "broadleaf", "mixed", "bamboo", "unspecified")
 TREES_OUTSIDE: Final = "trees_outside_forest"
 
-_PRECIPITATION_CLASS: Final = {
+_RAIN: Final = {
     "tropical_wet": "gt1600",
     "tropical_moist": "1000_1600",
     "tropical_dry": "le1000",
     "tropical_montane": "1000_1600",
 }
 """Rain class of the dead-wood table for a climate zone, where no rain layer says more [design]."""
+_ALTITUDE: Final = "le2000"
+"""Altitude class of the dead-wood table where no elevation layer says more [design]."""
 
 
 def forest_types() -> dict[str, Mapping[str, str]]:
@@ -63,67 +75,107 @@ def zone_of(climate: str) -> Mapping[str, str]:
     raise InputError(f"unknown climate zone '{climate}'; known: {known}")
 
 
+def ecozone_of(key: str) -> Mapping[str, str]:
+    """A row of ``ecozones.csv``: which rows of the zone tables stand for an ecological zone. Raises InputError if unknown."""
+    for row in records("ecozones"):
+        if row["key"] == key:
+            return row
+    known = ", ".join(row["key"] for row in records("ecozones"))
+    raise InputError(f"unknown ecozone '{key}'; known: {known}")
+
+
 # ---------------------------------------------------------------------------- coefficients of a stratum
 
 
 def coefficients(stratum: Stratum, parameters: ParameterSet, options: Options) -> Coefficients:
     """Every number a forest stratum needs. Raises InputError naming what no table of the set has."""
     values = soil_coefficients(stratum, parameters, options)
+    forest_type = stratum.cover.forest_type
     if options.biomass not in stratum.present:
-        return Coefficients(values, method="no biomass value")
-    leaf = leaf_type(stratum.cover.forest_type)
+        density = _mean_density(stratum, parameters)
+        return Coefficients(values | density, method="mean density" if density else "no biomass value")
+    leaf = leaf_type(forest_type)
     if options.biomass == "volume" and leaf == "bamboo":
-        return Coefficients(values, method="bamboo has no growing stock to derive biomass from")
+        density = _mean_density(stratum, parameters)
+        return Coefficients(values | density, method="bamboo has no growing stock to derive biomass from")
     zone = zone_of(stratum.climate)
-    values |= _carbon_fractions(stratum.cover, leaf, parameters)
-    values |= _roots(stratum, leaf, zone, parameters, options)
-    values |= _dead_matter(stratum.climate, zone, parameters)
+    values |= _carbon_fractions(forest_type, parameters)
+    values |= _roots(stratum, zone, parameters, options)
+    values |= _dead_matter(stratum, zone, parameters)
     if leaf == "bamboo":
         return Coefficients(values, method="bamboo: no growing stock")
-    volume, curve, method = _volume(stratum.cover.forest_type, leaf, zone, parameters, options)
+    if options.forest_age and stratum.cover.ecosystem != TREES_OUTSIDE:
+        values |= _growth(stratum, parameters, options)
+    volume, curve, method = _volume(forest_type, zone, parameters, options)
     return Coefficients(values | volume, curve, method)
 
 
-def _carbon_fractions(cover: Cover, leaf: str, parameters: ParameterSet) -> dict[str, Coefficient]:
-    keys = {"ecosystem": "forest", "forest_type": cover.forest_type}
-    if not parameters.has("carbon_fraction", "carbon_fraction", component="agb", **keys):
-        keys["forest_type"] = leaf
-    parts = ("agb", "bgb", "deadwood", "litter")
-    return {
-        f"carbon_fraction_{part}": parameters.find("carbon_fraction", "carbon_fraction", component=part, **keys)
-        for part in parts
-    }
+def _mean_density(stratum: Stratum, parameters: ParameterSet) -> dict[str, Coefficient]:
+    """Biomass carbon of the forest type [Mg C ha⁻¹], of sets that have one (bamboo, or the user's own)."""
+    cover = replace(stratum.cover, subclass=stratum.cover.forest_type)
+    return density_coefficients(replace(stratum, cover=cover), parameters, BIOMASS)
+
+
+def _taxa(forest_type: str) -> tuple[str, ...]:
+    """What a forest type may be called in a table, the closest first: itself, its taxon, its leaf type."""
+    names = (forest_type, forest_types()[forest_type]["taxon"], leaf_type(forest_type), _leaf_of_roots(forest_type))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _leaf_of_roots(forest_type: str) -> str:
+    """Leaf type that Table 4.4 keys a forest type by; it has mixed forest for whatever is neither."""
+    leaf = leaf_type(forest_type)
+    return leaf if leaf in ("needleleaf", "broadleaf") else "mixed"
+
+
+def _rows_of(forest_type: str, parameters: ParameterSet, topic: str, name: str, **keys: str) -> list[Row]:
+    """Rows for the closest name of the forest type that a table has rows of its own for, else those for any type."""
+    rows: list[Row] = []
+    for taxon in _taxa(forest_type):
+        rows = parameters.rows(topic, name, forest_type=taxon, **keys)
+        if rows and rows[0].keys.get("forest_type") == taxon:
+            return rows
+    return rows
+
+
+def _carbon_fractions(forest_type: str, parameters: ParameterSet) -> dict[str, Coefficient]:
+    found = {}
+    for part in ("agb", "bgb", "deadwood", "litter"):
+        keys = {"ecosystem": "forest", "component": part}
+        rows = _rows_of(forest_type, parameters, "carbon_fraction", "carbon_fraction", **keys)
+        found[f"carbon_fraction_{part}"] = (
+            rows[0].coefficient if rows else parameters.find("carbon_fraction", "carbon_fraction", **keys)
+        )
+    return found
 
 
 def _roots(
-    stratum: Stratum, leaf: str, zone: Mapping[str, str], parameters: ParameterSet, options: Options
+    stratum: Stratum, zone: Mapping[str, str], parameters: ParameterSet, options: Options
 ) -> dict[str, Coefficient]:
-    keys = {
-        "ecosystem": "forest",
-        "continent": options.continent,
-        "forest_type": leaf if leaf in ("needleleaf", "broadleaf") else "mixed",
-        "origin": options.origin,
-    }
-    if power := parameters.rows("root_shoot", "coefficient", **keys):
-        exponent = parameters.find("root_shoot", "exponent", **keys)
-        return {"root_coefficient": power[0].coefficient, "root_exponent": exponent}
+    forest_type = stratum.cover.forest_type
+    keys = {"ecosystem": "forest", "continent": options.continent, "origin": options.origin}
+    if power := _rows_of(forest_type, parameters, "root_shoot", "coefficient", **keys):
+        exponent = _rows_of(forest_type, parameters, "root_shoot", "exponent", **keys)
+        return {"root_coefficient": power[0].coefficient, "root_exponent": exponent[0].coefficient}
     # A climate zone stands for several ecozones; not every continent has them all in the table.
-    ecozones = [stratum.ecozone] if stratum.ecozone else zone["ecozone"].split(";")
-    keys["ecozone"] = next(
-        (z for z in ecozones if parameters.has("root_shoot", "root_shoot", ecozone=z, **keys)), ecozones[0]
-    )
-    parameters.find("root_shoot", "root_shoot", **keys)  # raises, naming the combination
-    best = parameters.rows("root_shoot", "root_shoot", **keys)
+    ecozones = zone["ecozone"].split(";")
+    if stratum.ecozone:
+        ecozones = [ecozone_of(stratum.ecozone)["root_shoot_ecozone"]]
+    found = [_rows_of(forest_type, parameters, "root_shoot", "root_shoot", ecozone=z, **keys) for z in ecozones]
+    best = next((rows for rows in found if rows), [])
+    if not best:  # raises, naming the combination
+        parameters.find(
+            "root_shoot", "root_shoot", ecozone=ecozones[0], forest_type=_leaf_of_roots(forest_type), **keys
+        )
     classes = sorted((r for r in best if _same_but_class(r, best[0])), key=lambda r: float(r.keys.get("agb_min") or 0))
     cap = parameters.find("choices", "root_shoot_cap")
-    found = {f"root_shoot_{n}": _capped(row.coefficient, cap) for n, row in enumerate(classes)}
+    ratios = {f"root_shoot_{n}": _capped(row.coefficient, cap) for n, row in enumerate(classes)}
     for n, row in enumerate(classes[1:]):
-        c = row.coefficient
-        edge = float(row.keys["agb_min"])
-        found[f"root_shoot_edge_{n}"] = Coefficient(
-            "root_shoot_edge", edge, "Mg d.m. ha-1", c.source, c.locator, c.status
-        )
-    return found
+        ratios[f"root_shoot_edge_{n}"] = replace(
+            row.coefficient, name="root_shoot_edge", value=float(row.keys["agb_min"]), unit="Mg d.m. ha-1", low=np.nan,
+            high=np.nan,
+        )  # fmt: skip
+    return ratios
 
 
 def _same_but_class(row: Row, other: Row) -> bool:
@@ -135,13 +187,36 @@ def _capped(ratio: Coefficient, cap: Coefficient) -> Coefficient:
     return ratio if ratio.value <= cap.value else cap
 
 
-def _dead_matter(climate: str, zone: Mapping[str, str], parameters: ParameterSet) -> dict[str, Coefficient]:
+def _dead_matter(stratum: Stratum, zone: Mapping[str, str], parameters: ParameterSet) -> dict[str, Coefficient]:
+    """Dead wood and litter per AGB by domain, altitude and rain (CDM AR-TOOL12 as in Harris et al. 2021, Table S4).
+
+    The domain is the ecozone's where the layer has one: outside the tropical zones of climate it needs the rain, or an
+    altitude above 2000 m, without which the climate zone's own domain holds.
+    """
     keys = {
-        "climate_domain": zone["climate_domain"],
-        "elevation_class": "le2000",
-        "precipitation_class": _PRECIPITATION_CLASS.get(climate, "any"),
+        "elevation_class": stratum.altitude or _ALTITUDE,
+        "precipitation_class": stratum.rain or _RAIN.get(stratum.climate, ""),
     }
+    domain = ecozone_of(stratum.ecozone)["climate_domain"] if stratum.ecozone else zone["climate_domain"]
+    if not parameters.has("deadwood_litter", "deadwood_ratio", climate_domain=domain, **keys):
+        domain = zone["climate_domain"]
+    keys["climate_domain"] = domain
     return {name: parameters.find("deadwood_litter", name, **keys) for name in ("deadwood_ratio", "litter_ratio")}
+
+
+def _growth(stratum: Stratum, parameters: ParameterSet, options: Options) -> dict[str, Coefficient]:
+    """G_W [Mg d.m. ha⁻¹ yr⁻¹] of the ecozone, else of the ecozones that the climate zone stands for, in their order."""
+    zones = [stratum.ecozone] if stratum.ecozone else growth_ecozones(stratum.climate)
+    keys = {"continent": options.continent, "origin": options.origin, "age_class": options.forest_age}
+    rows = [ecozone_of(zone)["growth_ecozone"] for zone in zones]
+    best = next((z for z in rows if parameters.has("growth", "agb_growth", ecozone=z, **keys)), rows[0])
+    return {"agb_growth": parameters.find("growth", "agb_growth", ecozone=best, **keys)}
+
+
+def growth_ecozones(climate: str) -> list[str]:
+    """Ecozones that a climate zone stands for in the growth table. Raises InputError for an unknown climate zone."""
+    zone_of(climate)
+    return [row["key"] for row in records("ecozones") if climate in row["growth_climates"].split(";")]
 
 
 # ---------------------------------------------------------------------------- growing stock
@@ -149,9 +224,7 @@ def _dead_matter(climate: str, zone: Mapping[str, str], parameters: ParameterSet
 _Volume = tuple[dict[str, Coefficient], VolumeCurve | None, str]
 
 
-def _volume(
-    forest_type: str, leaf: str, zone: Mapping[str, str], parameters: ParameterSet, options: Options
-) -> _Volume:
+def _volume(forest_type: str, zone: Mapping[str, str], parameters: ParameterSet, options: Options) -> _Volume:
     methods = options.volume_methods or parameters.schemes["growing_stock"]
     for method in methods:
         if method not in _VOLUME_METHODS:
@@ -205,17 +278,12 @@ def _by_bcef(forest_type: str, zone: Mapping[str, str], parameters: ParameterSet
 
 
 def _by_wood_density(forest_type: str, zone: Mapping[str, str], parameters: ParameterSet) -> _Volume | None:
-    """Wood density × BEF of the taxon."""
-    if not (
-        parameters.has("wood_density", "wood_density", taxon=forest_type)
-        and parameters.has("bef", "bef", taxon=forest_type)
-    ):
-        return None
-    values = {
-        "wood_density": parameters.find("wood_density", "wood_density", taxon=forest_type),
-        "bef": parameters.find("bef", "bef", taxon=forest_type),
-    }
-    return values, None, "wood density × BEF"
+    """Wood density × BEF of the forest type's taxon."""
+    for taxon in dict.fromkeys((forest_type, forest_types()[forest_type]["taxon"])):
+        pair = {name: parameters.rows(name, name, taxon=taxon) for name in ("wood_density", "bef")} if taxon else {}
+        if pair and all(pair.values()):
+            return {name: rows[0].coefficient for name, rows in pair.items()}, None, f"wood density × BEF, {taxon}"
+    return None
 
 
 _VOLUME_METHODS: Final[dict[str, Callable[[str, Mapping[str, str], ParameterSet], _Volume | None]]] = {
@@ -272,27 +340,29 @@ def agb_of_volume(volume: Array, c: Coefficients) -> Array:
 
 
 def equations(values: Mapping[str, Array], c: Coefficients) -> dict[str, Array]:
-    """Pools [Mg C ha⁻¹] and growing stock [m³ ha⁻¹] of a forest stratum.
+    """Pools [Mg C ha⁻¹], growing stock [m³ ha⁻¹] and growth [Mg C ha⁻¹ yr⁻¹] of a forest stratum.
 
     values : "agb" [Mg d.m. ha⁻¹], "agc" [Mg C ha⁻¹] or "volume" [m³ ha⁻¹], and "soc" [Mg C ha⁻¹] where a layer has it.
     A volume is used as it is, never through biomass.
     """
-    found = soil_carbon(values, c)
+    found = soil_carbon(values, c) | density_carbon(c)
     if "carbon_fraction_agb" not in c:
         return found
     if "volume" in values:
         agb = agb_of_volume(values["volume"], c)
     else:
         agb = values["agb"] if "agb" in values else values["agc"] / c["carbon_fraction_agb"]
+    roots = roots_per_shoot(agb, c)
     found["carbon_agb"] = biomass.carbon(agb, c["carbon_fraction_agb"])
-    found["carbon_bgb"] = biomass.carbon(
-        biomass.belowground_biomass(agb, roots_per_shoot(agb, c)), c["carbon_fraction_bgb"]
-    )
+    found["carbon_bgb"] = biomass.carbon(biomass.belowground_biomass(agb, roots), c["carbon_fraction_bgb"])
     found["carbon_deadwood"] = biomass.carbon(agb * c["deadwood_ratio"], c["carbon_fraction_deadwood"])
     found["carbon_litter"] = biomass.carbon(agb * c["litter_ratio"], c["carbon_fraction_litter"])
     stock = values["volume"] if "volume" in values else growing_stock(agb, c)
     if stock is not None:
         found["stock_volume"] = stock
+    if "agb_growth" in c:
+        growth = biomass.biomass_growth(c["agb_growth"], roots)
+        found["gain_biomass"] = biomass.biomass_gain(growth, c["carbon_fraction_agb"])
     return found
 
 
@@ -389,6 +459,6 @@ PLUG = Ecosystem(
     coefficients=coefficients,
     equations=equations,
     breaks=breaks,
-    uses=("biomass", "climate", "ecozone", "soc"),
+    uses=("biomass", "climate", "ecozone", "elevation", "precipitation", "soc"),
     about="Five IPCC pools; growing stock of arbor forest by BCEF_S, continuous BEF, wood density or directly.",
 )

@@ -93,11 +93,11 @@ def test_legends_and_parameters_are_listed_with_their_sources():
     assert "esa_worldcover" in say("legends")
     assert "mangrove" in say("legends", "gbt21010_2017")
     assert "cbef" in say("parameters")
-    assert "fang2007" in say("parameters", "cbef")
+    assert "fang2007" in say("parameters", "show", "china", "cbef")
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["asses"], "Did you mean 'assess'"), (["assess", "--landcovr=x"], "--landcover"),
-                                                 (["parameters", "cbeff"], "there is no table 'cbeff'")])  # fmt: skip
+                                                 (["parameters", "show", "china", "cbeff"], "did you mean 'cbef'")])  # fmt: skip
 def test_a_slip_gets_a_suggestion(arguments, said):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2

@@ -120,7 +120,7 @@ def test_on_every_pixel_the_total_is_the_sum_of_the_parts_and_the_account_that_o
     assert np.isnan(value["carbon_soil_deep"][~frozen]).all()
     assert np.isnan(value["sink_weathering"][~(np.nan_to_num(layers["karst"]) > 0)]).all()
     # the account is the sum of the pixels
-    account = {k: 0.0 for k in keys}
+    account = dict.fromkeys(keys, 0.0)
     amounts = sums.values
     for row, (code, piece) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):
         for key in keys:

@@ -33,12 +33,13 @@ SUBCLASSES = {
 
 def pools(
     ecosystem: str, name: str, depth: int, climate: str = "warm_temperate_moist", subclass: str = "", soil: str = "",
-    biomass: str = "agb", **layers: float,
+    biomass: str = "agb", coast_soil: str = "table", **layers: float,
 ) -> dict[str, float]:  # fmt: skip
-    """Quantities of one pixel by key [Mg C ha⁻¹]."""
+    """Pools of one pixel by key [Mg C ha⁻¹]; of fluxes see test_coast_fluxes and test_organicsoil."""
     stratum = Stratum(Cover(ecosystem, "", subclass), climate, soil=soil, present=frozenset(layers))
     plug = ecosystems.plug_of(ecosystem)
-    c = plug.coefficients(stratum, parameter_set(name), Options(biomass=biomass, soil_depth_cm=depth))
+    options = Options(biomass=biomass, soil_depth_cm=depth, flux_method="none", coast_soil=coast_soil)
+    c = plug.coefficients(stratum, parameter_set(name), options)
     return {k: float(v) for k, v in plug.equations(layers, c).items()}
 
 
@@ -171,7 +172,7 @@ def test_salt_marsh_soils_of_ipcc_and_chongming() -> None:
 def test_w25_toy_landscape_counts_each_soil_once() -> None:
     pixels = {
         "grassland": {"soc": 140.0},
-        "mangrove": {"biomass": "agc", "agc": 40.0, "soc": 286.0},
+        "mangrove": {"biomass": "agc", "agc": 40.0, "coast_soil": "layer", "soc": 286.0},
         "cropland": {"soc": 95.0},
     }
     found = {k: pools(k, "china", 100, **v) for k, v in pixels.items()}  # type: ignore[arg-type]
@@ -307,7 +308,7 @@ def test_nan_in_gives_nan_out_and_more_biomass_is_never_less_carbon(ecosystem: s
     plug = ecosystems.plug_of(ecosystem)
     for kind in ("agb", "agc"):
         stratum = Stratum(Cover(ecosystem), "tropical_wet", present=frozenset({kind}))
-        c = plug.coefficients(stratum, parameter_set(name), Options(biomass=kind))
+        c = plug.coefficients(stratum, parameter_set(name), Options(biomass=kind, flux_method="none"))
         found = plug.equations({kind: agb}, c)
         assert {"carbon_agb", "carbon_bgb"} <= set(found)
         for value in found.values():
@@ -321,7 +322,7 @@ def test_nan_in_gives_nan_out_and_more_biomass_is_never_less_carbon(ecosystem: s
 @pytest.mark.parametrize("name", SET_NAMES)
 def test_nan_of_a_soil_layer_stays_nan(name: str) -> None:
     for ecosystem in set(NONFOREST) - {"snow_ice", "water"}:
-        assert math.isnan(pools(ecosystem, name, 100, soc=math.nan)["carbon_soil"])
+        assert math.isnan(pools(ecosystem, name, 100, coast_soil="layer", soc=math.nan)["carbon_soil"])
 
 
 @pytest.mark.parametrize(("name", "kind"), list(product(SET_NAMES, BIOMASS_KINDS)))

@@ -15,11 +15,11 @@ from sinks.parameters import SET_NAMES, Table, parameter_set, records, table, ta
 
 TABLES = files("sinks").joinpath("tables")
 COEFFICIENTS = (
-    "bcef", "bef", "carbon_fraction", "cbef", "deadwood_litter", "density", "root_shoot", "soil_factors",
+    "bcef", "bef", "carbon_fraction", "cbef", "deadwood_litter", "density", "growth", "root_shoot", "soil_factors",
     "volume_ratio", "wood_density",
 )  # fmt: skip
 STATISTICS = (
-    "climate_zones", "ecozones", "latitude_bands", "official_national", "official_provinces", "targets",
+    "climate_zones", "ecozones", "grassland_types", "latitude_bands", "official_national", "official_provinces", "targets",
     "targets_provincial",
 )  # fmt: skip
 FIXED = ["parameter", "value", "low", "high", "unit", "source", "locator", "status", "note"]
@@ -246,14 +246,12 @@ def test_mangrove_of_the_wetlands_supplement() -> None:
 
 
 def test_mean_grassland_of_china_is_weighted_by_area() -> None:
-    area = [19.2, 63.6, 76.8, 153.8, 9.7, 32.0]
-    for parameter, scheme in (("agb_carbon", "china"), ("bgb_carbon", "china"), ("soc", "ma2016")):
-        regions = [
-            values("density", scheme="china", ecosystem="grassland", parameter=parameter, climate=f"R{i}")[0]
-            for i in range(1, 7)
-        ]
-        mean = sum(a * v for a, v in zip(area, regions, strict=True)) / sum(area)
-        found = values("density", scheme=scheme, ecosystem="grassland", parameter=parameter, climate="any")
+    area = {r["key"]: float(r["area_mha"]) for r in records("grassland_types")}
+    keys = {"scheme": "ma2016", "ecosystem": "grassland"}
+    for parameter in ("agb_carbon", "bgb_carbon", "soc"):
+        by_type = {k: values("density", **keys, parameter=parameter, forest_type=k)[0] for k in area}
+        mean = sum(area[k] * by_type[k] for k in area) / sum(area.values())
+        found = values("density", **keys, parameter=parameter, forest_type="any")
         assert found[0] == pytest.approx(mean, abs=1e-3)
 
 

@@ -1,0 +1,203 @@
+"""The error budget of an account: what its coefficients, its biomass map and its areas each leave unsure.
+
+Every row of the tidy account gets a standard error and a 95 % interval, and says which share of the variance each source
+has. Coefficients are shared by all regions and never average out; the map's errors average out beyond their range; areas
+are unsure by the reference sample, where one is given. The three are independent of one another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, RegionInfo
+from sinks.quantities import KEYS, POOL_KEYS, SUMS, TOTAL, VOLUME
+from sinks.science import Science, is_no_ecosystem, map_class
+from sinks.sums import Sums
+from sinks.uncertainty import Piece, drawn_lines, sensitivities
+from sinks.units import M2_PER_HA
+
+Z95: Final = 1.959963984540054
+QUANTITIES: Final = (*SUMS, *KEYS)
+HEADLINE: Final = (TOTAL.key, VOLUME.key)
+"""Quantities that Monte Carlo is run for; all others come from propagation."""
+SOURCES: Final = ("carbon fraction", "roots", "volume", "dead matter", "soil", "densities", "biomass map", "area")
+_SOURCE_OF: Final = {
+    "carbon_fraction": "carbon fraction", "root_shoot": "roots", "coefficient": "roots", "exponent": "roots",
+    "cbef": "volume", "bcef": "volume", "agb_per_volume": "volume", "wood_density": "volume", "bef": "volume",
+    "deadwood_ratio": "dead matter", "litter_ratio": "dead matter", "soc": "soil", "soc_deep": "soil", "factor": "soil",
+}  # fmt: skip
+"""Key of a draw → source in the budget; others are densities of biomass and rates."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The rows of the tidy account that sums go to.
+
+    keys : (region_id, ecosystem, forest_type) of each; of_row : (rows of the sums, levels) → target, −1 for none.
+    """
+
+    keys: tuple[tuple[str, str, str], ...]
+    of_row: NDArray[np.int64]
+
+    @staticmethod
+    def of(sums: Sums, science: Science, regions: Sequence[RegionInfo]) -> Targets:
+        """Region and total, each by forest type, ecosystem and all."""
+        ids = [OUTSIDE_REGIONS, *(r.id for r in regions)]
+        names: dict[tuple[str, str, str], int] = {}
+        of_row = np.full((sums.code.size, 6), -1, np.int64)
+        for n, (r, code) in enumerate(zip(sums.region.tolist(), sums.code.tolist(), strict=True)):
+            if r == 0:
+                continue
+            ecosystem, forest_type = map_class(science.coding.stratum(code).cover)
+            for level, region in enumerate((ids[r], TOTAL_REGION)):
+                for deep, key in enumerate(((ecosystem, forest_type), (ecosystem, ALL), (ALL, ALL))):
+                    if deep or forest_type:
+                        of_row[n, 3 * level + deep] = names.setdefault((region, *key), len(names))
+        return Targets(tuple(names), of_row)
+
+    def gather(self, values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Sums over the targets (targets, …) of values of some rows (rows, …)."""
+        found = np.zeros((len(self.keys), *values.shape[1:]))
+        for level in range(self.of_row.shape[1]):
+            at = self.of_row[rows, level]
+            np.add.at(found, at[at >= 0], values[at >= 0])
+        return found
+
+
+@dataclass(frozen=True)
+class Work:
+    """The sums of a run and the pieces they belong to. piece_of : place of each row's piece, −1 where no ecosystem."""
+
+    sums: Sums
+    amounts: NDArray[np.float64]
+    pieces: tuple[Piece, ...]
+    piece_of: NDArray[np.int64]
+    terms: tuple[str, ...]
+    targets: Targets
+
+
+def prepare(sums: Sums, science: Science, regions: Sequence[RegionInfo]) -> Work:
+    """What both approaches start from."""
+    places: dict[tuple[int, int], int] = {}
+    pieces: list[Piece] = []
+    piece_of = np.full(sums.code.size, -1, np.int64)
+    for n, (code, k) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):
+        stratum = science.coding.stratum(code)
+        if is_no_ecosystem(stratum):
+            continue
+        if (code, k) not in places:
+            found = science.pieces(code)
+            ends = [0.0, *found.edges.tolist()]
+            high = ends[k + 1] if k + 1 < len(ends) else ends[k] + 1000.0
+            places[code, k] = len(pieces)
+            pieces.append(Piece(stratum, found.plugs, found.coefficients, ends[k], high))
+        piece_of[n] = places[code, k]
+    terms = science.coding.terms
+    amounts = sums.values[:, : 1 + len(terms)] / M2_PER_HA
+    return Work(sums, amounts, tuple(pieces), piece_of, terms, Targets.of(sums, science, regions))
+
+
+def with_totals(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Lines or sums by quantity, with those that are sums of others."""
+    found = dict(values)
+    for total, parts in SUMS.items():
+        given = [values[p] for p in parts if p in values]
+        if given:
+            found[total] = np.sum(given, axis=0)
+    return found
+
+
+def propagate(work: Work) -> dict[str, NDArray[np.float64]]:
+    """Approach 1: variance by source (targets, quantities) from coefficients, in the order of ``QUANTITIES``."""
+    rows_of: dict[int, list[int]] = {}
+    for n, p in enumerate(work.piece_of.tolist()):
+        if p >= 0:
+            rows_of.setdefault(p, []).append(n)
+    found: dict[str, NDArray[np.float64]] = {}
+    shape = (len(work.targets.keys), len(QUANTITIES))
+    for s in sensitivities(work.pieces, work.terms):
+        rows, values = [], []
+        for p, lines in s.lines.items():
+            line = np.zeros((len(QUANTITIES), 1 + len(work.terms)))
+            for q, one in with_totals(lines).items():
+                line[QUANTITIES.index(q)] = one
+            here = np.asarray(rows_of.get(p, []), np.int64)
+            rows.append(here)
+            values.append(work.amounts[here] @ line.T)
+        moved = work.targets.gather(np.concatenate(values), np.concatenate(rows))
+        source = _SOURCE_OF.get(s.key.split("|")[0], "densities")
+        found.setdefault(source, np.zeros(shape))
+        found[source] += moved**2
+    return found
+
+
+def monte_carlo(
+    work: Work, seed: int = 1, draws: int = 10_000, ecosystems: Sequence[str] = (ALL, "forest")
+) -> dict[tuple[str, str, str, str], NDArray[np.float64]]:
+    """Approach 2: draws of the headline quantities by (region, ecosystem, forest type, quantity), with shared coefficients."""
+    wanted = [n for n, key in enumerate(work.targets.keys) if key[1] in ecosystems and key[2] == ALL]
+    place = np.full(len(work.targets.keys) + 1, -1, np.int64)
+    place[wanted] = np.arange(len(wanted))
+    width = 1 + len(work.terms)
+    entries = []
+    for level in range(work.targets.of_row.shape[1]):
+        to = place[work.targets.of_row[:, level]]
+        keep = np.flatnonzero((to >= 0) & (work.piece_of >= 0))
+        for t in range(width):
+            entries.append((to[keep], work.piece_of[keep] * width + t, work.amounts[keep, t]))
+    row, col, value = (np.concatenate([e[k] for e in entries]) for k in range(3))
+    matrix = sparse.csr_matrix((value, (row, col)), shape=(len(wanted), len(work.pieces) * width))
+    out = {q: np.zeros((len(wanted), draws)) for q in HEADLINE}
+    parts = {TOTAL.key: POOL_KEYS, VOLUME.key: (VOLUME.key,)}
+    for at, lines in drawn_lines(work.pieces, work.terms, seed, draws):
+        for quantity, of in parts.items():
+            stacked = np.zeros((len(work.pieces) * width, at.stop - at.start))
+            for p, line in enumerate(lines):
+                for key in of:
+                    if key in line:
+                        stacked[p * width : (p + 1) * width] += line[key]
+            out[quantity][:, at] = matrix @ stacked
+    return {
+        (*work.targets.keys[t], quantity): values[n] for quantity, values in out.items() for n, t in enumerate(wanted)
+    }
+
+
+def interval(value: float, se: float) -> tuple[float, float]:
+    """The 95 % interval of a value that is a sum of many: value ± 1.96 se; a stock's low end is not below 0."""
+    low = value - Z95 * se
+    return (max(0.0, low) if value >= 0 and math.isfinite(value) else low), value + Z95 * se
+
+
+def budget_table(tidy: pd.DataFrame, targets: Targets, variance: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
+    """One row per row of the tidy account that has an error: value, se, interval, and each source's share of the variance.
+
+    variance : by source (targets, quantities).
+    """
+    place = {key: n for n, key in enumerate(targets.keys)}
+    at = {q: n for n, q in enumerate(QUANTITIES)}
+    rows = []
+    names = [s for s in SOURCES if s in variance]
+    for region, ecosystem, forest_type, quantity, unit, value in tidy[
+        ["region_id", "ecosystem", "forest_type", "quantity", "unit", "value"]
+    ].itertuples(index=False):
+        n = place.get((region, ecosystem, forest_type))
+        if n is None or quantity not in at:
+            continue
+        parts = {s: float(variance[s][n, at[quantity]]) for s in names}
+        total = sum(parts.values())
+        se = math.sqrt(total)
+        low, high = interval(value, se)
+        shares = {f"share_{s.replace(' ', '_')}": v / total if total else 0.0 for s, v in parts.items()}
+        rows.append({
+            "region_id": region, "ecosystem": ecosystem, "forest_type": forest_type, "quantity": quantity, "unit": unit,
+            "value": value, "se": se, "low": low, "high": high, **shares,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
