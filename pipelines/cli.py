@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from pipelines import certaintycli
+from pipelines import certaintycli, samplecli
 from sinks import __version__
 from sinks.errors import InputError
 from sinks.layers import LAYERS
@@ -420,6 +420,8 @@ def diff_parameters(a: str, b: str, as_json: bool) -> None:
 
 for _command in certaintycli.commands(_answers):
     main.add_command(_command)
+
+main.add_command(samplecli.commands(_answers, _Group))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ def run(
     run_task = delayed(task, pure=False)
     leaves = [run_task(block, dask_key_name=("block", n)) for n, block in enumerate(blocks)]
     root = _tree(leaves, merge)
-    with _Progress(on_done), dask.config.set(pool=ThreadPoolExecutor(workers.count)):
+    # Leaving the pool waits for the blocks that are under way, so that nothing writes after the run has ended.
+    with _Progress(on_done), ThreadPoolExecutor(workers.count) as pool, dask.config.set(pool=pool):
         return root.compute(scheduler="threads", num_workers=workers.count, optimize_graph=False)
 
 

@@ -32,6 +32,8 @@ PROJECTED: Final = (("x", "y"), ("easting", "northing"), ("横坐标", "纵坐�
 REGION_COLUMN: Final = "region_id"
 ECOSYSTEM: Final = "ecosystem"
 _TILE: Final = 512
+_MOST: Final = 100
+"""Regions on the screen."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,8 @@ def text(found: Found) -> str:
     name, unit = BY_KEY[quantity].name_en, table["mean_unit"].iloc[0]
     plain = table[table["estimator"] == "expansion"].set_index("region_id")
     rows = []
-    for _, r in modelassisted.headline(table).iterrows():
+    top = modelassisted.headline(table)
+    for _, r in pd.concat([top.iloc[:-1].head(_MOST), top.iloc[-1:]]).iterrows():
         alone = (
             f"{plain['mean'][r['region_id']]:,.2f} ± {plain['mean_se'][r['region_id']]:.2f}"
             if r["region_id"] in plain.index
@@ -310,15 +313,16 @@ def text(found: Found) -> str:
     )
     with pd.option_context("display.unicode.east_asian_width", True):
         lines = [head, "", pd.DataFrame(rows).to_string(index=False), ""]
+    if len(top) - 1 > _MOST:
+        lines += [f"… and {len(top) - 1 - _MOST} more regions in the table that is written", ""]
     lines += [f"Note: {n}" for n in found.notes]
-    warned = modelassisted.headline(table)
-    synthetic = warned[warned["estimator"] == "synthetic"]
+    synthetic = top[top["estimator"] == "synthetic"]
     if len(synthetic):
         lines.append(
             f"Warning: {len(synthetic)} regions are synthetic (too few plots of their own): the map times the ratio of plots to "
             f"map of all regions; the standard error leaves out how a region departs from that ratio"
         )
-    own = warned[(warned["estimator"] != "synthetic") & (warned["warning"] != "")]
+    own = top[(top["estimator"] != "synthetic") & (top["warning"] != "")]
     lines += [f"Warning: {r['region_id']}: {r['warning']}" for _, r in own.iterrows()]
     return "\n".join(lines)
 

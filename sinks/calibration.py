@@ -8,7 +8,8 @@ Biometrika 55:179; raking in Deville & Särndal 1992, JASA 87:376]. With one mar
 
 Variance by linearisation. Differentiating both equations gives dx = F dm + G (dt − A F dm), with F = diag(x/m),
 X = diag(x) and G = X Aᵀ (A X Aᵀ)⁺, hence Var x = (I − G A) F V_m F (I − G A)ᵀ + G V_t Gᵀ. Official figures, map values of
-different cells, and the two with each other, count as independent.
+different cells, and the two with each other, count as independent: errors that cells share cancel in a ratio, so that this is
+the cautious choice for what a group's figure leaves open, the shares within it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from sinks.accounts import ALL, TOTAL_REGION, Account, unit_of
+from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, unit_of
 from sinks.errors import InputError
 from sinks.parameters import records
 from sinks.quantities import BY_KEY, VOLUME
@@ -56,6 +57,7 @@ CLOSED: Final = 1e-9
 """Relative distance to the official figures at which raking has failed when it stops there."""
 PLAUSIBLE: Final = (0.5, 2.0)
 """Factors beyond these speak of another definition, year or unit rather than of a biased map."""
+_NO_REGION: Final = (TOTAL_REGION, OUTSIDE_REGIONS)
 _STEPS: Final = 10_000
 _CHUNK: Final = 1024
 _Z: Final = 1.959964
@@ -64,6 +66,8 @@ COLUMNS: Final = (
     "region_id", "region_name", "ecosystem", "forest_type", "quantity", "unit", "raw", "raw_se", "official", "official_se",
     "calibrated", "residual", "factor", "se", "low", "high", "se_covers", "calibrated_by",
 )  # fmt: skip
+"""residual : calibrated − raw; factor : calibrated / raw; se : of calibrated; se_covers : whose errors it holds, where
+"official" alone means that the map's are not known and se is too small; calibrated_by : the margins that reach the row."""
 
 
 # ------------------------------------------------------------------------------------------ official figures
@@ -262,31 +266,53 @@ def rake(cells: NDArray[np.float64], constraints: Sequence[Constraint], toleranc
                 f"the official {c.margin} figure of {c.name} is {c.value:,.6g} but the map has nothing there to scale; leave it "
                 f"out, or check its code and the map"
             )
+    targets = np.array([c.value for c in constraints])
+    A, sweeps = _incidence(constraints, len(m)), _sweeps(constraints, len(m))
     x, gap, steps = m.copy(), np.inf, 0
     while steps < _STEPS:
         steps += 1
-        for c in constraints:
-            held = x[c.cells].sum()
-            if held > 0:
-                x[c.cells] *= c.value / held
-        before, gap = gap, _gap(x, constraints)
+        for margin, label in sweeps:  # the figures of one margin share no cell, and are met at once
+            held = (A @ x)[margin]
+            factor = np.divide(targets[margin], held, out=np.ones(len(held)), where=held > 0)
+            x *= np.append(factor, 1.0)[label]
+        before, gap = gap, float(_gaps(A @ x, targets).max(initial=0.0))
         if gap <= 1e-13 or (gap <= 1e-11 and gap >= before):
             break
     if gap > CLOSED:
-        worst = max(constraints, key=lambda c: _gap(x, [c]))
+        gaps = _gaps(A @ x, targets)
+        worst = constraints[int(gaps.argmax())]
         raise InputError(
             f"no values meet all official figures at once: after {steps} rounds {worst.name} ({worst.margin}) is still "
-            f"{100 * _gap(x, [worst]):.3g} % off its {worst.value:,.6g}; the margins contradict one another where the map has no "
+            f"{100 * gaps.max():.3g} % off its {worst.value:,.6g}; the margins contradict one another where the map has no "
             f"cells, so leave one out or correct it"
         )
     return Raked(x, steps, gap, tuple(constraints), tuple(notes))
 
 
-def _gap(x: NDArray[np.float64], constraints: Sequence[Constraint]) -> float:
-    scale = (
-        max((c.value for c in constraints), default=0.0) * 1e-6 or 1.0
-    )  # of a sum of zero there is no relative distance
-    return max((abs(float(x[c.cells].sum()) - c.value) / max(c.value, scale) for c in constraints), default=0.0)
+def _gaps(held: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relative distance of every sum to its official figure; to a millionth of the largest where that is zero."""
+    floor = targets.max(initial=0.0) * 1e-6 or 1.0
+    return np.abs(held - targets) / np.maximum(targets, floor)
+
+
+def _incidence(constraints: Sequence[Constraint], n: int) -> sparse.csr_matrix:
+    """A: one row per official figure, one where a cell is part of it."""
+    counts = [len(c.cells) for c in constraints]
+    columns = np.concatenate([c.cells for c in constraints]) if constraints else np.empty(0, np.intp)
+    rows = np.repeat(np.arange(len(constraints)), counts)
+    return sparse.csr_matrix((np.ones(len(columns)), (rows, columns)), shape=(len(constraints), n))
+
+
+def _sweeps(constraints: Sequence[Constraint], n: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """By margin: which figures it has, and which of these each cell is part of (n,), −1 for none."""
+    found = []
+    for name in dict.fromkeys(c.margin for c in constraints):
+        margin = np.array([k for k, c in enumerate(constraints) if c.margin == name], np.intp)
+        label = np.full(n, -1, np.intp)
+        for place, k in enumerate(margin):
+            label[constraints[k].cells] = place
+        found.append((margin, label))
+    return found
 
 
 def _agreed(constraints: Sequence[Constraint], tolerance: float) -> tuple[list[Constraint], list[str]]:
@@ -350,39 +376,30 @@ def variance(
 ) -> Variance:
     """Variance of ``sums @ calibrated`` by linearisation; sums : (rows, n); NaN where a part of it is not known."""
     m, x, n = np.asarray(cells, np.float64), raked.value, len(raked.value)
-    A = sparse.csr_matrix(
-        (
-            np.ones(sum(len(c.cells) for c in raked.constraints)),
-            (
-                np.repeat(np.arange(len(raked.constraints)), [len(c.cells) for c in raked.constraints]),
-                np.concatenate([c.cells for c in raked.constraints] or [np.empty(0, np.intp)]),
-            ),
-        ),
-        shape=(len(raked.constraints), n),
-    )
+    A = _incidence(raked.constraints, n)
     L = sparse.csr_matrix(sums)
     scale = np.divide(x, m, out=np.zeros(n), where=m > 0)
     G = sparse.diags(x) @ A.T @ _pseudo_inverse(A @ sparse.diags(x) @ A.T)
     LG = sparse.csr_matrix(L @ G)
     t_se = np.array([c.se for c in raked.constraints])
-    AF = (A @ sparse.diags(scale)).tocsr()
+    AF, m_se = A @ sparse.diags(scale), np.where(scale > 0, cells_se, 0.0)
     official, mapped = np.zeros(L.shape[0]), np.zeros(L.shape[0])
-    for start in range(0, L.shape[0], _CHUNK):
+    for start in range(0, L.shape[0], _CHUNK):  # rows of one raking reach all its cells: never all rows at once
         rows = slice(start, start + _CHUNK)
-        of_official = LG[rows].toarray()
-        of_map = (L[rows] @ sparse.diags(scale) - LG[rows] @ AF).toarray()
-        official[rows] = _squares(of_official, t_se)
-        mapped[rows] = _squares(of_map, np.where(scale > 0, cells_se, 0.0))
+        official[rows] = _squares(LG[rows], t_se)
+        mapped[rows] = _squares(L[rows] @ sparse.diags(scale) - LG[rows] @ AF, m_se)
     return Variance(official, mapped)
 
 
-def _squares(weights: NDArray[np.float64], se: NDArray[np.float64]) -> NDArray[np.float64]:
+def _squares(weights: sparse.spmatrix, se: NDArray[np.float64]) -> NDArray[np.float64]:
     """Σ (weight · se)² by row; NaN where a part that weighs anything has no standard error."""
+    weights = sparse.csr_matrix(weights)
     unknown = ~np.isfinite(se)
+    total = np.asarray(weights.multiply(weights) @ np.where(unknown, 0.0, se**2))
+    heavy = abs(weights)
     # What cancels but for rounding weighs nothing.
-    weighs = np.abs(weights) > 1e-12 * np.maximum(np.abs(weights).max(axis=1, keepdims=True, initial=0.0), 1e-3)
-    total = ((weights * np.where(unknown, 0.0, se)) ** 2).sum(axis=1)
-    return np.where((weighs & unknown).any(axis=1), np.nan, total)
+    heavy.data[heavy.data <= 1e-12] = 0.0
+    return np.where(np.asarray(heavy @ unknown.astype(float)) > 0, np.nan, total)
 
 
 def _pseudo_inverse(matrix: sparse.spmatrix) -> sparse.csr_matrix:
@@ -391,22 +408,22 @@ def _pseudo_inverse(matrix: sparse.spmatrix) -> sparse.csr_matrix:
     Margins that share a total are linearly dependent; the pseudo-inverse leaves out the direction they contradict in.
     """
     matrix = sparse.csr_matrix(matrix)
-    parts, label = csgraph.connected_components(matrix, directed=False)
-    rows, columns, values = [], [], []
-    for at in (np.flatnonzero(label == p) for p in range(parts)) if parts < 64 else _groups(label):
+    _, label = csgraph.connected_components(matrix, directed=False)
+    if not len(label):
+        return matrix
+    order = np.argsort(label, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    single = np.array([g[0] for g in groups if len(g) == 1], np.intp)
+    diagonal = matrix.diagonal()[single]
+    rows, columns = [single], [single]
+    values = [np.divide(1.0, diagonal, out=np.zeros(len(single)), where=diagonal > 0)]
+    for at in (g for g in groups if len(g) > 1):
         block = np.linalg.pinv(matrix[at][:, at].toarray(), rcond=1e-12, hermitian=True)
         rows.append(np.repeat(at, len(at)))
         columns.append(np.tile(at, len(at)))
         values.append(block.ravel())
-    if not rows:
-        return sparse.csr_matrix(matrix.shape)
     place = (np.concatenate(rows), np.concatenate(columns))
     return sparse.csr_matrix((np.concatenate(values), place), shape=matrix.shape)
-
-
-def _groups(label: NDArray[np.integer]) -> list[NDArray[np.intp]]:
-    order = np.argsort(label, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
 
 
 # ------------------------------------------------------------------------------------------ an account
@@ -422,7 +439,7 @@ class Calibration:
 
 
 def calibrate(
-    account: Account,
+    tidy: pd.DataFrame,
     officials: Sequence[Official],
     margins: Sequence[str] = (),
     *,
@@ -431,8 +448,9 @@ def calibrate(
 ) -> Calibration:
     """Calibrate every quantity that the official figures speak of.
 
-    margins : which of ``MARGINS`` to use, all that are given when empty; total : also the sum of all regions. Raises
-    InputError for figures that contradict one another, speak of regions the account lacks, or must not be summed.
+    tidy : the account's table (``accounts.TIDY_COLUMNS``), with standard errors where they were estimated; margins : which of
+    ``MARGINS`` to use, all that are given when empty; total : also the sum of all regions. Raises InputError for figures that
+    contradict one another, speak of regions the account lacks, or must not be summed.
     """
     for name in margins:
         if name not in MARGINS:
@@ -441,11 +459,10 @@ def calibrate(
     lacking = [m for m in margins if not any(o.margin == m for o in officials)]
     if lacking:
         raise InputError(f"the official table has no figures by {lacking[0]}; add them or leave the margin out")
-    tidy = account.tidy
     jobs: dict[tuple[str, str], list[Official]] = {}
     for o in chosen:
         jobs.setdefault((o.quantity, o.ecosystem), []).append(o)
-    done = [_calibrate(account, tidy, q, e, each, total, tolerance) for (q, e), each in jobs.items()]
+    done = [_calibrate(tidy, q, e, each, total, tolerance) for (q, e), each in jobs.items()]
     return Calibration(
         pd.concat([d.table for d in done], ignore_index=True)[list(COLUMNS)],
         tuple(n for d in done for n in d.notes),
@@ -454,7 +471,6 @@ def calibrate(
 
 
 def _calibrate(
-    account: Account,
     tidy: pd.DataFrame,
     quantity: str,
     ecosystem: str,
@@ -467,48 +483,54 @@ def _calibrate(
     if (total or whole) and len(areas) > 1:
         refuse_area_sum(areas)  # a national figure beside them, or a sum asked for
     typed = any(o.forest_type != ALL for o in officials)
-    cells = _cells(account, tidy, quantity, ecosystem, typed)
-    ids = [r.id for r in account.regions]
-    names = {r.id: r.name for r in account.regions}
+    names: dict[str, str] = dict(
+        tidy.loc[~tidy["region_id"].isin(_NO_REGION), ["region_id", "region_name"]].itertuples(index=False)
+    )
+    ids = list(names)
+    cells = _cells(tidy, ids, quantity, ecosystem, typed)
+    raw_cells, se_cells = cells["raw"].to_numpy(np.float64), cells["se"].to_numpy(np.float64)
+    by_region, kinds = cells.groupby("region_id").indices, cells["forest_type"].to_numpy(str)
     notes, warnings = list[str](), list[str]()
     alone = {o.margin for o in officials} == {"region"}
     constraints, used = [], []
     for o in officials:
-        inside = {ids[i] for i in members(o.region_id, ids)}
+        inside = members(o.region_id, ids)
         if not inside:
             raise InputError(
                 f"{o.where}: region '{o.region_id}' is not in this account; its regions are {_some(ids)}, use their codes"
             )
-        at = np.flatnonzero(
-            cells["region_id"].isin(inside) & ((cells["forest_type"] == o.forest_type) | (o.forest_type == ALL))
-        )
-        if alone and o.value > 0 and not cells["raw"].to_numpy()[at].sum() > 0:
+        at = np.sort(np.concatenate([by_region[ids[k]] for k in inside])).astype(np.intp)
+        if o.forest_type != ALL:
+            at = at[kinds[at] == o.forest_type]
+        if alone and o.value > 0 and not raw_cells[at].sum() > 0:
             warnings.append(
                 f"{quantity} of {o.region_id}: the map has none to scale to the official {o.value:,.6g} {o.unit}"
             )
             continue
         constraints.append(Constraint(o.margin, _label(o), at, o.value, o.se))
-        used.append((o, inside))
-    raked = rake(cells["raw"].to_numpy(), constraints, tolerance)
+        used.append((o, at))
+    raked = rake(raw_cells, constraints, tolerance)
     notes += [f"{quantity}: {n}" for n in raked.notes]
-    reached = np.zeros(len(cells), bool)
-    for c in constraints:
-        reached[c.cells] = True
     rows = _output_rows(cells, officials, used, ids, typed, total)
-    sums = sparse.csr_matrix(np.array([r.mask for r in rows], float)) if rows else sparse.csr_matrix((0, len(cells)))
-    spread = variance(cells["raw"].to_numpy(), raked, cells["se"].to_numpy(), sums)
+    reach = {name: np.zeros(len(cells), bool) for name in sorted({c.margin for c in constraints})}
+    for c in constraints:
+        reach[c.margin][c.cells] = True
+    reached = np.any(list(reach.values()), axis=0) if reach else np.zeros(len(cells), bool)
+    place = (np.repeat(np.arange(len(rows)), [len(r.at) for r in rows]), np.concatenate([r.at for r in rows]))
+    sums = sparse.csr_matrix((np.ones(len(place[0])), place), shape=(len(rows), len(cells)))
+    spread = variance(raw_cells, raked, se_cells, sums)
+    of_map = tidy[(tidy["quantity"] == quantity) & (tidy["ecosystem"] == ecosystem)]
+    raw_se = dict(zip(zip(of_map["region_id"], of_map["forest_type"], strict=True), of_map["se"], strict=True))
     table = []
     for row, of_official, of_map in zip(rows, spread.official, spread.map, strict=True):
-        raw, covered = float(cells["raw"].to_numpy()[row.mask].sum()), bool(reached[row.mask].all())
-        calibrated = float(raked.value[row.mask].sum()) if covered else np.nan
+        raw, covered, given = float(raw_cells[row.at].sum()), bool(reached[row.at].all()), row.official
+        calibrated = float(raked.value[row.at].sum()) if covered else np.nan
         se, covers = _se(of_official, of_map) if covered else (np.nan, "")
-        raw_se = float(np.sqrt((cells["se"].to_numpy()[row.mask] ** 2).sum()))
-        given = row.official
         table.append((
-            row.region_id, names.get(row.region_id, ""), ecosystem, row.forest_type, quantity, unit_of(quantity), raw, raw_se,
-            given.value if given else np.nan, given.se if given else np.nan, calibrated, calibrated - raw,
-            calibrated / raw if raw > 0 else np.nan, se, calibrated - _Z * se, calibrated + _Z * se, covers,
-            "+".join(sorted({c.margin for c in constraints if row.mask[c.cells].any()})) if covered else "",
+            row.region_id, names.get(row.region_id, ""), ecosystem, row.forest_type, quantity, unit_of(quantity), raw,
+            raw_se.get((row.region_id, row.forest_type), np.nan), given.value if given else np.nan, given.se if given else np.nan,
+            calibrated, calibrated - raw, calibrated / raw if raw > 0 else np.nan, se, calibrated - _Z * se,
+            calibrated + _Z * se, covers, "+".join(k for k, v in reach.items() if v[row.at].any()) if covered else "",
         ))  # fmt: skip
     frame = pd.DataFrame(table, columns=list(COLUMNS))
     missing = frame[(frame["forest_type"] == ALL) & frame["calibrated"].isna() & (frame["region_id"] != TOTAL_REGION)]
@@ -516,6 +538,8 @@ def _calibrate(
         notes.append(
             f"{quantity}: no official figure reaches {_some(missing['region_id'].tolist())}; not calibrated there"
         )
+    if (frame["se_covers"] == "official").any():
+        notes.append(f"{quantity}: standard errors leave out the map's, which are not known for all of its parts")
     odd = frame[(frame["factor"] < PLAUSIBLE[0]) | (frame["factor"] > PLAUSIBLE[1])]
     if len(odd):
         warnings.append(
@@ -532,52 +556,49 @@ def _calibrate(
 class _Row(NamedTuple):
     region_id: str
     forest_type: str
-    mask: NDArray[np.bool_]
+    at: NDArray[np.intp]
     official: Official | None
 
 
 def _output_rows(
     cells: pd.DataFrame,
     officials: Sequence[Official],
-    used: Sequence[tuple[Official, set[str]]],
+    used: Sequence[tuple[Official, NDArray[np.intp]]],
     ids: Sequence[str],
     typed: bool,
     total: bool,
 ) -> list[_Row]:
     """Regions, groups of regions, their forest types, forest types over all, and the total where it was given or asked for."""
     given = {(o.region_id, o.forest_type): o for o in officials}
-    region, kind = cells["region_id"].to_numpy(str), cells["forest_type"].to_numpy(str)
-    everything = np.ones(len(cells), bool)
+    kinds = cells["forest_type"].to_numpy(str)
+    by_region = cells.groupby("region_id").indices
     rows = []
     if total or (TOTAL_REGION, ALL) in given:
-        rows.append(_Row(TOTAL_REGION, ALL, everything, given.get((TOTAL_REGION, ALL))))
+        rows.append(_Row(TOTAL_REGION, ALL, np.arange(len(cells)), given.get((TOTAL_REGION, ALL))))
     if typed:
-        types = sorted(set(kind.tolist()) - {""})
         rows += [
-            _Row(TOTAL_REGION, t, kind == t, given.get((TOTAL_REGION, t)))
-            for t in types
+            _Row(TOTAL_REGION, t, np.flatnonzero(kinds == t), given.get((TOTAL_REGION, t)))
+            for t in sorted(set(kinds.tolist()) - {""})
             if total or (TOTAL_REGION, t) in given
         ]
-    for o, inside in used:
-        if o.region_id not in ids and o.region_id != TOTAL_REGION:
-            mask = np.isin(region, sorted(inside)) & ((kind == o.forest_type) | (o.forest_type == ALL))
-            rows.append(_Row(o.region_id, o.forest_type, mask, o))
+    for o, at in used:
+        if o.region_id not in by_region and o.region_id != TOTAL_REGION:
+            rows.append(_Row(o.region_id, o.forest_type, at, o))
     for one in ids:
-        here = region == one
+        here = np.asarray(by_region[one], np.intp)
         rows.append(_Row(one, ALL, here, given.get((one, ALL))))
         if typed:
-            rows += [_Row(one, str(t), here & (kind == t), given.get((one, str(t)))) for t in kind[here] if t]
+            rows += [_Row(one, str(kinds[k]), np.array([k]), given.get((one, str(kinds[k])))) for k in here if kinds[k]]
     return rows
 
 
-def _cells(account: Account, tidy: pd.DataFrame, quantity: str, ecosystem: str, typed: bool) -> pd.DataFrame:
+def _cells(tidy: pd.DataFrame, ids: Sequence[str], quantity: str, ecosystem: str, typed: bool) -> pd.DataFrame:
     """Map values by region, or by region × forest type: ``region_id, forest_type, raw, se``."""
     if typed and ecosystem != "forest":
         raise InputError(
             f"official figures by forest type are of the ecosystem forest, not '{ecosystem}'; correct the table"
         )
     part = tidy[(tidy["quantity"] == quantity) & (tidy["ecosystem"] == ecosystem)]
-    ids = [r.id for r in account.regions]
     part = part[part["region_id"].isin(ids)]
     if part.empty:
         raise InputError(f"the account has no {quantity} of '{ecosystem}'; run the assessment with the layers it takes")

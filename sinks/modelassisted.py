@@ -288,7 +288,8 @@ def estimate_regions(
     """Every estimator for every region and for their union, which is the last of ``regions`` (``COLUMNS``).
 
     The headline of a region is the regression estimate, or the synthetic one where it has fewer than ``minimum`` plots. The
-    union is estimated from all plots, as one sample. Raises InputError when there are too few plots over all.
+    union is estimated from all plots: as one sample where they are spread over the regions as their areas are, else with the
+    regions as strata. Raises InputError when there are too few plots over all.
     """
     if minimum < 5:
         raise InputError(f"--minimum is {minimum}; an estimate of a region's own takes at least 5 plots")
@@ -298,13 +299,13 @@ def estimate_regions(
             f"only {len(sample)} plots lie on the map's {population}; an estimate takes at least 5, better 30"
         )
     _check_strata(sample, union)
-    pooled, whole, _ = _usable(sample, union)
+    pooled, whole, uneven = _pooled(sample, each, union)
     ratio = overall_ratio(pooled, whole)
     rows = [row for r in each for row in _region(sample.of(sample.region == r.region_id), r, ratio, minimum)]
     warnings = []
     if len(sample) < minimum:
         warnings.append(f"only {len(sample)} plots in all, fewer than {minimum}: the interval is rough")
-    warnings += [w for w in (_uneven(sample, each, union), _off_strata(pooled, whole)) if w]
+    warnings += [w for w in (uneven, _off_strata(pooled, whole)) if w]
     rows += _rows(pooled, whole, "regression", "; ".join(warnings))
     frame = pd.DataFrame(rows)
     frame["quantity"], frame["population"] = quantity, population
@@ -397,15 +398,26 @@ def spread_probability(counts: Sequence[int], areas: Sequence[float]) -> float:
     return float(stats.chi2.sf(((n[keep] - expected[keep]) ** 2 / expected[keep]).sum(), max(int(keep.sum()) - 1, 1)))
 
 
-def _uneven(sample: Sample, each: Sequence[Population], union: Population) -> str:
-    """A warning when regions have plots out of proportion to their areas."""
-    counts = [int((sample.region == r.region_id).sum()) for r in each if r.area > 0]
-    if spread_probability(counts, [r.area for r in each if r.area > 0]) >= _UNEVEN:
-        return ""
+def _pooled(sample: Sample, each: Sequence[Population], union: Population) -> tuple[Sample, Population, str]:
+    """All plots as a sample of the union; with the regions as strata when they have plots out of proportion to their areas."""
+    simple, whole, _ = _usable(sample, union)
+    with_area = [r for r in each if r.area > 0]
+    counts = [int((sample.region == r.region_id).sum()) for r in with_area]
+    if spread_probability(counts, [r.area for r in with_area]) >= _UNEVEN:
+        return simple, whole, ""
+    names = tuple(f"{r.region_id} {s}" for r in with_area for s in r.strata)
+    areas, means = (np.concatenate([getattr(r, k) for r in with_area]) for k in ("area_ha", "map_mean"))
+    cells = np.char.add(np.char.add(sample.region, " "), sample.stratum)
+    held = np.array([int((cells == name).sum()) for name in names])
+    if ((held >= 2) | ((areas == 0) & (held == 0))).all() and abs(areas.sum() / union.area - 1) < 1e-9:
+        split = Population(union.region_id, union.region_name, names, areas, means)
+        note = "plots are spread unevenly over the regions, which are strata of the union"
+        return Sample(sample.y, sample.x, sample.region, cells), split, note
     return (
-        "plots are spread unevenly over the regions, yet the union is estimated as one sample: regions with many plots weigh "
-        "too much; trust the regions, or give plots of one layout"
-    )
+        simple, whole,
+        "plots are spread unevenly over the regions, some of which have too few to be strata, so the union is estimated as one "
+        "sample in which regions with many plots weigh too much: trust the regions, or give plots of one layout",
+    )  # fmt: skip
 
 
 def _off_strata(sample: Sample, union: Population) -> str:

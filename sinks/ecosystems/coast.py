@@ -149,20 +149,24 @@ def mangrove_coefficients(stratum: Stratum, parameters: ParameterSet, options: O
     values |= _fluxes(stratum, parameters, options)
     if parameters.has("coast", "bgc_slope", ecosystem="mangrove"):
         return _regression(stratum, parameters, options, values, layer)
-    values |= _growth(climate, parameters, options)
+    values |= _growth(climate, parameters, options, layer)
     if not layer:
         values["agb"] = parameters.find("density", "agb", ecosystem="mangrove", climate=climate)
     values |= density_coefficients(stratum, parameters, DEAD, climate) | _soil(stratum, parameters, options)
     return Coefficients(values, method="biomass layer" if layer else "biomass of the climate")
 
 
-def _growth(climate: str, parameters: ParameterSet, options: Options) -> dict[str, Coefficient]:
-    """Growth of the climate, and the biomass up to which a stand grows."""
+def _growth(climate: str, parameters: ParameterSet, options: Options, layer: bool) -> dict[str, Coefficient]:
+    """Growth of the climate, and with a layer of biomass that up to which a stand grows, an edge without an error."""
     keys = {"ecosystem": "mangrove", "climate": climate}
     growth = parameters.rows("coast", "agb_growth", **keys) if options.flux_method != "none" else []
     if not growth:
         return {}
-    return {"agb_growth": growth[0].coefficient, "agb_full_grown": parameters.find("density", "agb", **keys)}
+    found = {"agb_growth": growth[0].coefficient}
+    if layer:
+        c = parameters.find("density", "agb", **keys)
+        found["agb_full_grown"] = Coefficient("agb_full_grown", c.value, c.unit, c.source, c.locator, c.status)
+    return found
 
 
 def _regression(
@@ -206,10 +210,8 @@ def mangrove_equations(values: Mapping[str, Array], c: Coefficients) -> dict[str
     if "soil_by_regression" in c:
         found["carbon_soil"] = belowground_carbon(agc, c["bgc_slope"], c["bgc_intercept"]) - found["carbon_bgb"]
     if "agb_growth" in c:
-        agb = c["agb"] if "agb" in c else agc / c["carbon_fraction"]
-        found["gain_biomass"] = growth_gain(
-            agb, c["agb_growth"], c["agb_full_grown"], c["carbon_fraction"], c["root_shoot"]
-        )
+        agb, full_grown = (agc / c["carbon_fraction"], c["agb_full_grown"]) if "agb_full_grown" in c else (0.0, np.inf)
+        found["gain_biomass"] = growth_gain(agb, c["agb_growth"], full_grown, c["carbon_fraction"], c["root_shoot"])
     return found
 
 

@@ -43,7 +43,7 @@ def test_the_demo_says_what_a_forester_wants_to_know(demo):
         "Forest coverage",
         "Forest stock volume",
         "Carbon stock",
-        "Karst sink",
+        "Sink of karst",
         "Mangrove",
         "Target",
         "closure checks hold",

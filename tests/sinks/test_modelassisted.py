@@ -232,11 +232,22 @@ def test_plots_on_forest_alone_are_no_sample_of_all_land():
     assert "no random or systematic sample" in unstratified["warning"].iloc[0]
 
 
-def test_plots_crowded_in_one_region_are_said():
-    s, p = regions_of((100, 100))
-    crowded = [one(110, 1000.0, "r0"), one(110, 90_000.0, "r1"), one(110, 91_000.0, "total")]
-    assert "spread unevenly" in ma.headline(ma.estimate_regions(s, crowded))["warning"].iloc[-1]
-    assert "spread unevenly" not in ma.headline(ma.estimate_regions(s, p))["warning"].iloc[-1]
+def test_plots_crowded_in_one_region_are_weighed_by_area():
+    # Ten times as many plots in a tenth of the area, where there is half the volume the map says.
+    rng = np.random.default_rng(6)
+    x = rng.uniform(20, 200, 220)
+    region = np.array(["dense"] * 200 + ["sparse"] * 20)
+    s = Sample(np.where(region == "dense", 0.5, 1.0) * x, x, region, np.full(220, "all"))
+    p = [one(110, 1000.0, "dense"), one(110, 9000.0, "sparse"), one(110, 10_000.0, "total")]
+    union = ma.estimate_regions(s, p).set_index(["region_id", "estimator"]).loc["total"]
+    assert "strata of the union" in union.loc["regression", "warning"]
+    truth = 0.1 * 55 + 0.9 * 110
+    assert union.loc["difference", "mean"] == pytest.approx(truth, abs=3 * union.loc["difference", "mean_se"])
+    assert union.loc["regression", "mean"] == pytest.approx(truth, abs=3 * union.loc["regression", "mean_se"])
+    alone = Sample(s.y[:201], s.x[:201], s.region[:201], s.stratum[:201])  # one plot is no stratum
+    assert "weigh too much" in ma.headline(ma.estimate_regions(alone, p))["warning"].iloc[-1]
+    even, q = regions_of((100, 100))
+    assert ma.headline(ma.estimate_regions(even, q))["warning"].iloc[-1] == ""
 
 
 def test_a_thin_stratum_is_merged_and_a_missed_one_is_synthetic():
