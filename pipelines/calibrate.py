@@ -15,7 +15,6 @@ from sinks import calibration
 from sinks.accounts import ALL
 from sinks.calibration import Calibration
 
-
 _MOST: Final = 100
 """Rows on the screen."""
 

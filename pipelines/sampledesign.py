@@ -168,8 +168,12 @@ def _points(run: RunMap, strata: Sequence[Stratum], seed: int) -> gpd.GeoDataFra
         geometry=gpd.points_from_xy(lon, lat),
         crs=4326,
     )  # fmt: skip
-    # Strata are mixed, so that the order of work tells nothing of the map.
-    return frame.iloc[np.argsort(drawn.key * drawn.weight, kind="stable")].reset_index(drop=True)
+    # Strata are mixed by other numbers than those of the draw, so that the order of work tells nothing of the map.
+    mix = [
+        allocation.uniforms(seed, int(r), int(c), 1, 1, stream=1)[0, 0]
+        for r, c in zip(drawn.row, drawn.col, strict=True)
+    ]
+    return frame.iloc[np.argsort(mix, kind="stable")].reset_index(drop=True)
 
 
 HIDDEN: Final = ("stratum", "map_class", "represents_ha", "draw_order")

@@ -66,8 +66,10 @@ def read_sample(path: Path, grid: Grid) -> Sample:
 def _read_csv(path: Path, grid: Grid) -> Sample:
     text = read_text(path).text.lstrip("﻿")
     first = text.splitlines()[0] if text.strip() else ""
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count)))
-    table = pd.DataFrame([{str(k).strip(): (v or "").strip() for k, v in r.items() if k} for r in rows], dtype=object)
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
+    columns = [c.strip() for c in reader.fieldnames or ()]
+    rows = [{str(k).strip(): (v or "").strip() for k, v in r.items() if k} for r in reader]
+    table = pd.DataFrame(rows, columns=columns, dtype=object)
     lowered = {str(c).lower(): c for c in table.columns}
     pair = next(((lowered[a], lowered[b]) for a, b in _PLACES if a in lowered and b in lowered), None)
     if pair is None:

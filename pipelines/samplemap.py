@@ -75,6 +75,11 @@ class RunMap:
         labels = [fine_label(str(e), str(f)) for e, f in zip(part["ecosystem"], part["forest_type"], strict=True)]
         return part.assign(label=labels)
 
+    @property
+    def nodata_ha(self) -> float:
+        """Area inside the regions that the map does not tell [ha]."""
+        return self.account.area_ha(ecosystem="nodata")
+
     def at_level(self, label: str, level: str) -> str:
         """A finest label as the level has it."""
         ecosystem = label.split("/")[0]

@@ -153,6 +153,10 @@ def _strata(
 ) -> tuple[list[str], dict[str, float]]:
     """Stratum of every point and area of every stratum [ha]."""
     if design != "stratified":
+        if sample.strata is not None:
+            raise InputError(
+                f"{sample.path}: these points were drawn in strata, so the {design} design would be wrong; leave --design out"
+            )
         return list(mapped), dict(on_map)
     column = next((c for c in sample.table.columns if c.lower() == "stratum"), None)
     given = [str(v) for v in sample.table[column]] if column is not None else []
@@ -244,6 +248,11 @@ def _summary(
     notes: list[str],
 ) -> dict[str, Any]:
     forest = found.combination(weights) if weights else Estimate(0.0, 0.0)
+    missing = run.nodata_ha
+    if missing > 0:
+        notes.append(
+            f"{missing:,.1f} ha inside the regions have no data on the map and are no part of what was sampled"
+        )
     on_map = dict(zip(found.classes, found.mapped_area_ha.tolist(), strict=True))
     mapped_forest = sum(w * on_map[c] for c, w in weights.items())
     for k, label in enumerate(found.classes):

@@ -88,6 +88,7 @@ class Study:
     black_soil: Any = None
     drainage: Any = None
     soc: Any = None
+    peat_thickness: Any = None
     permafrost_soc: Any = None
     soc_deep: Any = None
     rock_outcrop: Any = None

@@ -157,17 +157,18 @@ class Drawn:
         return top
 
 
-def uniforms(seed: int, row: int, col: int, height: int, width: int) -> NDArray[np.float64]:
+def uniforms(seed: int, row: int, col: int, height: int, width: int, stream: int = 0) -> NDArray[np.float64]:
     """A number in (0, 1) for every pixel of a block (height, width), from the seed, its row and its column alone.
 
-    Philox is counter-based: the key is (seed, row), the counter goes along the columns, four to a step.
+    Philox is counter-based: the key is (seed, row), the counter goes along the columns, four to a step. stream : another
+    number for the same pixel, independent of the first.
     """
     skip = col % 4
     out = np.empty((height, width), np.float64)
     for r in range(height):
         key = np.array([seed, row + r], np.uint64)
         # Raw bits, whose stream numpy keeps from version to version, which it does not promise of its generators.
-        raw = np.random.Philox(key=key, counter=[col // 4, 0, 0, 0]).random_raw(skip + width)[skip:]
+        raw = np.random.Philox(key=key, counter=[col // 4, stream, 0, 0]).random_raw(skip + width)[skip:]
         np.multiply((raw >> np.uint64(11)).astype(np.float64) + 0.5, 2.0**-53, out=out[r])
     return out
 

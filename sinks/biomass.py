@@ -24,7 +24,10 @@ def root_shoot_ratio(agb: Array, ratios: Sequence[float], edges: Sequence[float]
     ratios : one per class, from light to heavy stands; edges : AGB between the classes [Mg d.m. ha⁻¹], one fewer.
     Source: IPCC 2019 Refinement, Vol. 4, Ch. 4, Table 4.4 (classes ≤ and > 125, boreal ≤ and > 75 Mg d.m. ha⁻¹).
     """
-    return np.asarray(ratios)[np.searchsorted(np.asarray(edges, dtype=float), agb, side="left")]
+    found = ratios[-1] + np.zeros(np.shape(agb))
+    for ratio, edge in zip(reversed(ratios[:-1]), reversed(edges), strict=True):
+        found = np.where(np.asarray(agb) <= edge, ratio, found)
+    return found
 
 
 def belowground_biomass(agb: Array, root_shoot: Array) -> Array:

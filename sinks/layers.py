@@ -72,6 +72,7 @@ LAYERS: Final = {
         _share("black_soil", "Black soil, mask or share of the pixel."),
         _codes("drainage", "Drainage of organic soil, codes 0-8 ('sinks layers drainage')."),
         _stock("soc", "Mg C ha-1", "Soil organic carbon from the surface to the run's depth."),
+        _stock("peat_thickness", "m", "Thickness of peat; 0 where there is none. Goes before --soc."),
         _stock("permafrost_soc", "Mg C ha-1", "The same of permafrost soil, in place of --soc on permafrost."),
         _stock("soc_deep", "Mg C ha-1", "Soil carbon from the run's depth to 300 cm, on permafrost."),
         _share("rock_outcrop", "Part of a pixel that is bare rock, for the soil profile."),

@@ -4,13 +4,13 @@ Plots measure y per hectare; the map gives x at every plot and its mean X̄ over
 and hold whether or not the map is right; a good map only makes them more precise. In a population of area A with strata of
 areas A_h, W_h = A_h / A, n_h plots and residuals e:
 
-- expansion (plots alone)  Σ W_h ȳ_h, variance Σ W_h² s²_h / n_h [Cochran 1977, eq. 5.1 and 5.7];
+- expansion (plots alone)  Σ W_h ȳ_h, variance Σ W_h² s²_h / n_h [Cochran 1977, ch. 5];
 - difference  Σ W_h (X̄_h + mean(y − x)), variance the same of y − x [Särndal, Swensson & Wretman 1992, sec. 6.3];
 - regression (GREG)  Σ W_h (ȳ_h + b (X̄_h − x̄_h)), variance the same of g·(residuals), the g-weights of Särndal, Swensson &
   Wretman (1989, Biometrika 76:527; 1992, sec. 6.6), with one degree of freedom taken off for the slope
   [McRoberts, Næsset & Gobakken 2013, for forest inventories];
 - synthetic  R · X̄ for a region with too few plots, R the ratio of plots to map over all regions; its standard error is that of
-  R alone [Cochran 1977, eq. 6.13; Rao & Molina 2015, sec. 3.2].
+  R alone [Cochran 1977, ch. 6; Rao & Molina 2015, sec. 3.2].
 
 Variances are conditional on how many plots fell in each stratum [Holt & Smith 1979], without finite population correction. A
 systematic sample is taken as a random one, which overstates its variance as a rule. Areas count as known.
@@ -146,7 +146,7 @@ class _Strata(NamedTuple):
         return np.bincount(self.at, (e - self.means(e)[self.at]) ** 2, len(self.weight)) / (self.number - 1)
 
     def spread(self, e: NDArray[np.float64]) -> tuple[float, float]:
-        """Variance Σ W_h² s²_h / n_h and its degrees of freedom [Satterthwaite; Cochran 1977, eq. 5.16]."""
+        """Variance Σ W_h² s²_h / n_h and its degrees of freedom [Satterthwaite 1946; Cochran 1977, sec. 5.4]."""
         parts = self.weight**2 * self.residual_variance(e) / self.number
         total, fourth = float(parts.sum()), float((parts**2 / (self.number - 1)).sum())
         # Rounding of a perfect map is no variance, and has no degrees of freedom of its own.
@@ -180,7 +180,7 @@ def _who(population: Population) -> str:
 
 
 def expansion(sample: Sample, population: Population) -> Estimate:
-    """The plots alone, weighted by the strata's areas [Cochran 1977, eq. 5.1, 5.7]."""
+    """The plots alone, weighted by the strata's areas [Cochran 1977, ch. 5]."""
     s = _strata(sample, population)
     return Estimate(float(s.weight @ s.means(sample.y)), *_root(s.spread(sample.y)))
 
@@ -218,7 +218,7 @@ def regression(sample: Sample, population: Population) -> Estimate:
 
 
 def overall_ratio(sample: Sample, population: Population) -> Estimate:
-    """Plots' mean over map's mean at the plots, over all regions; ``mean`` and ``slope`` are the ratio [Cochran 1977, 6.13].
+    """Plots' mean over map's mean at the plots, over all regions; ``mean`` and ``slope`` are the ratio [Cochran 1977, ch. 6].
 
     Raises InputError when the map is zero at all plots.
     """
@@ -413,11 +413,11 @@ def _pooled(sample: Sample, each: Sequence[Population], union: Population) -> tu
         split = Population(union.region_id, union.region_name, names, areas, means)
         note = "plots are spread unevenly over the regions, which are strata of the union"
         return Sample(sample.y, sample.x, sample.region, cells), split, note
-    return (
-        simple, whole,
+    warning = (
         "plots are spread unevenly over the regions, some of which have too few to be strata, so the union is estimated as one "
-        "sample in which regions with many plots weigh too much: trust the regions, or give plots of one layout",
-    )  # fmt: skip
+        "sample in which regions with many plots weigh too much: trust the regions, or give plots of one layout"
+    )
+    return simple, whole, warning
 
 
 def _off_strata(sample: Sample, union: Population) -> str:

@@ -30,6 +30,8 @@ from sinks.units import C_TO_CO2
 
 Array = Any
 
+PEAT: Final = "peat"
+"""Name of the value "thickness of peat within the run's depth" [m]."""
 ORGANIC: Final = "organic"
 UNDRAINED, DRAINED, REWETTED, EXTRACTION = "undrained", "drained", "rewetted", "extraction"
 """States of ``drainage_classes.csv``."""
@@ -123,21 +125,21 @@ def peat_carbon(thickness_m: Array, bulk_density: Array, carbon_fraction: Array)
 
 
 def peat_properties(climate: str, parameters: ParameterSet) -> dict[str, Coefficient]:
-    """Bulk density and carbon fraction of peat for a climate zone, as ``peat_carbon`` takes them.
+    """``peat_bulk_density`` and ``peat_carbon_fraction`` of a climate zone, as ``peat_carbon`` takes them.
 
     Raises InputError for an unknown zone, or where the set has none.
     """
     keys = {"climate": domain_of(climate)}
-    names = {"bulk_density": "peat_bulk_density", "carbon_fraction": "peat_carbon_fraction"}
-    return {name: parameters.find("organic_soil", parameter, **keys) for name, parameter in names.items()}
+    names = ("peat_bulk_density", "peat_carbon_fraction")
+    return {name: parameters.find("organic_soil", name, **keys) for name in names}
 
 
 # ---------------------------------------------------------------------------- what a stratum is
 
 
 def is_organic(stratum: Stratum) -> bool:
-    """Whether the soil is organic: by the soil layer, or a peat subclass of the legend."""
-    return stratum.soil == ORGANIC or stratum.cover.subclass.startswith("peat")
+    """Whether the soil is organic: by the soil layer, a layer of peat, or a peat subclass of the legend."""
+    return stratum.soil == ORGANIC or PEAT in stratum.present or stratum.cover.subclass.startswith("peat")
 
 
 def domain_of(climate: str) -> str:

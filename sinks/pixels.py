@@ -89,6 +89,7 @@ class Recipe:
         found = [self.biomass] if self.biomass else []
         found += ["grass_agb"] if "grass_agb" in self.layers else []
         found += ["soc"] if self.soil_sources() else []
+        found += ["peat", "peat_deep"] if "peat_thickness" in self.layers else []
         if "soc_deep" in self.layers:
             found.append("soc_deep")
             found += ["soc_frozen"] if "active_layer" in self.layers and "soc" in found else []
@@ -371,6 +372,9 @@ def _soil(
         fill = np.isnan(found) & ~np.isnan(values)
         found[fill] = values[fill]
         place[fill] = n
+    if "peat_thickness" in r.layers:  # peat goes before all of them
+        peat = np.nan_to_num(layers["peat_thickness"]) > 0
+        found[peat], place[peat] = np.nan, 0
     return found, place
 
 
@@ -390,6 +394,12 @@ def _terms(
     for n, name in enumerate(names):
         if name == "soc":
             found[n] = soc
+        elif name == "peat":
+            thick = layers["peat_thickness"]
+            found[n] = np.where(thick > 0, np.minimum(thick, r.soil_depth_cm / _CM_PER_M), np.nan)
+        elif name == "peat_deep":
+            below = np.minimum(layers["peat_thickness"], DEEP_CM / _CM_PER_M) - r.soil_depth_cm / _CM_PER_M
+            found[n] = np.where(below > 0, below, np.nan)
         elif name == "soc_deep":
             deep = np.where(frozen > 0, layers["soc_deep"], np.nan)
             found[n] = deep

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from sinks.errors import InputError
+from sinks.organicsoil import ORGANIC, PEAT, peat_carbon, peat_properties
 from sinks.parameters import Coefficient, ParameterSet, Row
 from sinks.plug import Coefficients, Options, Stratum
 
@@ -24,9 +25,6 @@ REFERENCE_DEPTH_CM: Final = 30
 """Depth of IPCC's reference stocks [2019 Refinement, Vol. 4, Table 2.3]."""
 TRANSITION_YEARS: Final = 20
 """Years over which a soil comes to its new stock [IPCC 2006, Vol. 4, Ch. 2, eq. 2.25]."""
-ORGANIC: Final = "organic"
-LAYERS: Final = ("soc", "peat")
-"""Terms that bring the soil's carbon with them."""
 
 _VEGETATION: Final = {
     "forest": "forest", "trees_outside_forest": "forest", "shrubland": "shrubland", "grassland": "grassland",
@@ -162,7 +160,9 @@ def soil_coefficients(
 
     land_use : its row of the factor table, by default the ecosystem; management : factor → level, e.g. flu → paddy.
     """
-    if any(layer in stratum.present for layer in LAYERS):
+    if PEAT in stratum.present:
+        return peat_properties(stratum.climate, parameters)
+    if "soc" in stratum.present:
         return {}
     rows = _densities(stratum, parameters, options)
     if rows and _is_density(rows[0]):
@@ -227,8 +227,10 @@ def _reference(
 def soil_carbon(values: Mapping[str, Array], c: Coefficients) -> dict[str, Array]:
     """Soil organic carbon to the run's depth [Mg C ha⁻¹]: the layer where it has a value, else what the stratum has.
 
-    values : "soc" [Mg C ha⁻¹] of a layer. See :func:`soil_coefficients` for the names in ``c``.
+    values : "soc" [Mg C ha⁻¹] or "peat" [m] of a layer. See :func:`soil_coefficients` for the names in ``c``.
     """
+    if PEAT in values and "peat_bulk_density" in c:
+        return {"carbon_soil": peat_carbon(values[PEAT], c["peat_bulk_density"], c["peat_carbon_fraction"])}
     if "soc" in values:
         return {"carbon_soil": values["soc"]}
     if "soil" in c:

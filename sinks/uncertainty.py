@@ -32,7 +32,7 @@ Array = Any
 
 _WIDTH: Final = 2 * 1.959963984540054
 """A 95 % interval in standard deviations."""
-_EXACT: Final = ("root_shoot_edge", "cbef_chord_volume", "foliage_fraction", "depth_beta")
+_EXACT: Final = ("root_shoot_edge", "cbef_chord_volume", "foliage_fraction", "depth_beta", "agb_full_grown")
 """Coefficients that are no measurements: class edges and choices."""
 
 

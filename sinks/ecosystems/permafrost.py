@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sinks.organicsoil import PEAT
 from sinks.parameters import ParameterSet
 from sinks.plug import Coefficients, Ecosystem, Options, Stratum
 
@@ -24,8 +25,8 @@ _DENSITY_FROM_CM: Final = 100
 
 def coefficients(stratum: Stratum, parameters: ParameterSet, options: Options) -> Coefficients:
     """The density of deep permafrost soil, where no layer has it and the set does."""
-    if not stratum.permafrost or stratum.cover.ecosystem in _NO_SOIL:
-        return Coefficients()
+    if not stratum.permafrost or stratum.cover.ecosystem in _NO_SOIL or PEAT in stratum.present:
+        return Coefficients()  # frozen peat is told as peat
     if "soc_deep" in stratum.present:
         return Coefficients(method=LAYER)
     if options.soil_depth_cm != _DENSITY_FROM_CM:

@@ -116,6 +116,24 @@ def test_a_layer_goes_before_a_profile_and_the_account_says_which(tmp_path, give
     assert by_source == {"layer": pytest.approx(50), "profile": pytest.approx(layer_carbon(20, 1.2, 30, 0.1), rel=1e-5)}
 
 
+def test_peat_by_its_thickness_goes_before_a_soil_layer_and_its_deep_part_is_told_apart(tmp_path, given, layer):
+    # Loisel et al. 2014: 0.12 Mg/m3 and 0.47 of carbon: 564 Mg C/ha in a metre of peat
+    peat = layer("peat", half(2.5, 0.0))
+    done = assess(tmp_path, **given, climate="cool_temperate_moist", soil_depth=100, soc=layer("soc", 90.0), peat_thickness=peat)
+    forest = done.account.strata.query("ecosystem == 'forest'")
+    on = forest["present"].str.contains("peat")
+    metre = 1e4 * 0.12 * 0.47
+    assert forest[on]["carbon_soil"].sum() / forest[on]["area_ha"].sum() == pytest.approx(metre)
+    assert forest[on]["carbon_soil_deep"].sum() / forest[on]["area_ha"].sum() == pytest.approx(1.5 * metre)
+    assert forest[~on]["carbon_soil"].sum() / forest[~on]["area_ha"].sum() == pytest.approx(90)
+    # cropland on peat is drained by definition: 7.9 + 0.31 Mg C/ha/yr leave it (2013 Wetlands Supplement, Tables 2.1, 2.2)
+    crop = done.account.strata.query("ecosystem == 'cropland'")
+    drained = crop[crop["present"].str.contains("peat")]
+    assert drained["sink_soil"].sum() / drained["area_ha"].sum() == pytest.approx(-8.21)
+    assert crop[~crop["present"].str.contains("peat")]["sink_soil"].isna().all()
+    assert done.account.value("emission_n2o") / drained["area_ha"].sum() == pytest.approx(13 * 44 / 28)
+
+
 # ------------------------------------------------------------------------------------------ permafrost
 
 

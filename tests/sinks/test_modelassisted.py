@@ -53,7 +53,7 @@ def test_the_regression_is_that_of_the_textbook():
     y = 5 + 0.8 * x + rng.normal(0, 10, 40)
     e = ma.regression(sample(y, x), one(x.mean()))
     b, a = np.polyfit(x, y, 1)
-    # At x̄ = X̄ the g-weights are one: Cochran 1977, eq. 7.29 with n − 2.
+    # At x̄ = X̄ the g-weights are one: Cochran 1977, ch. 7, with n − 2.
     assert e.mean == pytest.approx(y.mean())
     assert e.slope == pytest.approx(b)
     assert e.se**2 == pytest.approx(((y - a - b * x) ** 2).sum() / 38 / 40)
@@ -131,7 +131,7 @@ def test_stratified_variance_by_hand():
     va, vb = 0.25**2 * 2 / 2, 0.75**2 * 100 / 3
     assert e.mean == pytest.approx(0.25 * 2 + 0.75 * 20)
     assert e.se**2 == pytest.approx(va + vb)
-    assert e.df == pytest.approx((va + vb) ** 2 / (va**2 / 1 + vb**2 / 2))  # Cochran 1977, eq. 5.16
+    assert e.df == pytest.approx((va + vb) ** 2 / (va**2 / 1 + vb**2 / 2))  # Cochran 1977, sec. 5.4
 
 
 # ------------------------------------------------------------------------------------------ do intervals hold
