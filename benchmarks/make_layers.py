@@ -40,12 +40,21 @@ def write_layers(folder: Path) -> list[str]:
         ground = gaussian_filter(rng.normal(size=(side, side)), max(1.0, side / 60), mode="wrap")
         rank = (ground - ground.min()) / (ground.max() - ground.min())
         if name in CODES:
-            data = np.asarray(CODES[name], np.uint8)[np.minimum((rank * len(CODES[name])).astype(int), len(CODES[name]) - 1)]
+            data = np.asarray(CODES[name], np.uint8)[
+                np.minimum((rank * len(CODES[name])).astype(int), len(CODES[name]) - 1)
+            ]
         else:
             low, high = RANGES[name]
             data = np.clip(low + (high - low) * rank, 0, None).astype(np.float32)
         path = folder / f"{name}.tif"
-        profile = {"driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": data.dtype, "crs": "EPSG:4326"}
+        profile = {
+            "driver": "GTiff",
+            "width": side,
+            "height": side,
+            "count": 1,
+            "dtype": data.dtype,
+            "crs": "EPSG:4326",
+        }
         profile |= {"transform": from_origin(west, north, pixel * factor, pixel * factor), "compress": "deflate"}
         with rasterio.open(path, "w", tiled=True, blockxsize=256, blockysize=256, **profile) as out:
             out.write(data, 1)

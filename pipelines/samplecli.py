@@ -159,6 +159,9 @@ def result_text(found: Result) -> str:
         f"{'class':{wide}}  {'mapped ha':>14}  {'corrected ha':>14}  {'±':>12}  {'user':>13}  {'producer':>13}",
     ]
     for k, label in enumerate(e.classes):
+        if label == "unknown":  # of the map alone
+            lines.append(f"{label:{wide}}  {e.mapped_area_ha[k]:14,.1f}  {'-':>14}  {'-':>12}  {'-':>13}  {'-':>13}")
+            continue
         area, users, producers = e.area(label), e.users(label), e.producers(label)
         lines.append(
             f"{label:{wide}}  {e.mapped_area_ha[k]:14,.1f}  {area.value:14,.1f}  {area.half_width():12,.1f}  "

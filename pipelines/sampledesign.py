@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -158,7 +160,7 @@ def _points(run: RunMap, strata: Sequence[Stratum], seed: int) -> gpd.GeoDataFra
             "id": [f"r{r}c{c}" for r, c in zip(drawn.row, drawn.col, strict=True)],
             "stratum": [strata[k].name for k in drawn.stratum],
             "map_class": [labels[int(c)] for c in codes],
-            "reference": "",
+            "reference": pd.Series([None] * len(x), dtype=object),
             "lon": np.asarray(lon), "lat": np.asarray(lat), "x": x, "y": y,
             "pixel_ha": drawn.weight / M2_PER_HA,
             "represents_ha": each[drawn.stratum],
@@ -208,6 +210,45 @@ def write_design(found: Design, path: Path, *, blind: bool = False, overwrite: b
             pyogrio.write_dataframe(points, draft, layer=POINTS, driver="GPKG", dataset_options={"VERSION": "1.2"})
             pyogrio.write_dataframe(strata, draft, layer=STRATA, driver="GPKG")
             pyogrio.write_dataframe(names, draft, layer=CLASSES, driver="GPKG")
-        except RuntimeError as error:
+            _offer(draft, names)
+        except (RuntimeError, sqlite3.Error) as error:
             raise disk_error(path, error) or RunError(f"{path} cannot be written: {error}") from error
         os.replace(draft, temporary)
+
+
+_DOMAIN: Final = (
+    """CREATE TABLE IF NOT EXISTS gpkg_extensions (
+    table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL, scope TEXT NOT NULL,
+    CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name))""",
+    """CREATE TABLE IF NOT EXISTS gpkg_data_columns (
+    table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, mime_type TEXT,
+    constraint_name TEXT,
+    CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
+    CONSTRAINT gdc_tn UNIQUE (table_name, name),
+    CONSTRAINT fk_gdc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name))""",
+    """CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (
+    constraint_name TEXT NOT NULL, constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN,
+    max NUMERIC, max_is_inclusive BOOLEAN, description TEXT,
+    CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))""",
+)
+_SCHEMA: Final = ("gpkg_schema", "http://www.geopackage.org/spec121/#extension_schema", "read-write")
+
+
+def _offer(draft: Path, names: pd.DataFrame) -> None:
+    """Let a GIS offer the labels as a list in the column ``reference`` (GeoPackage schema extension)."""
+    with closing(sqlite3.connect(draft)) as database, database:
+        for statement in _DOMAIN:
+            database.execute(statement)
+        for table in ("gpkg_data_columns", "gpkg_data_column_constraints"):
+            database.execute("INSERT INTO gpkg_extensions VALUES (?, NULL, ?, ?, ?)", (table, *_SCHEMA))
+        database.execute(
+            "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, constraint_name)"
+            " VALUES (?, 'reference', 'reference', 'What is there / 实际类型', 'labels')",
+            (POINTS,),
+        )
+        rows = [(r.label, f"{r.name_en} {r.name_zh}") for r in names.itertuples()]
+        database.executemany(
+            "INSERT INTO gpkg_data_column_constraints (constraint_name, constraint_type, value, description)"
+            " VALUES ('labels', 'enum', ?, ?)",
+            [*rows, ("forest", "Forest of any type 森林"), ("not_forest", "Not forest 非林地")],
+        )

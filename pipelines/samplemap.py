@@ -158,7 +158,7 @@ def understood() -> dict[str, str]:
     words: dict[str, str] = {}
     for (ecosystem, forest_type), c in ecosystems.classes().items():
         label = fine_label(ecosystem, forest_type)
-        for word in (label, label.replace("/", "_"), label.replace("_", " "), c.name_en, c.name_zh, str(c.code)):
+        for word in (label, label.replace("/", "_"), label.replace("_", " "), c.name_en, c.name_zh):
             words.setdefault(word.lower(), label)
     words |= dict.fromkeys((FOREST, *_FOREST_WORDS), FOREST)
     return words | dict.fromkeys(_NOT_FOREST_WORDS, NOT_FOREST)

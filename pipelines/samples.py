@@ -256,10 +256,9 @@ def _summary(
     on_map = dict(zip(found.classes, found.mapped_area_ha.tolist(), strict=True))
     mapped_forest = sum(w * on_map[c] for c, w in weights.items())
     for k, label in enumerate(found.classes):
-        if not (found.reference == k).any():
-            notes.append(
-                f"no point is {label} on the ground: its area of 0 is not known to be 0, whatever its interval says"
-            )
+        if label != UNKNOWN and not (found.reference == k).any():
+            most = found.unseen_below_ha()
+            notes.append(f"no point is {label} on the ground: its area is below {most:,.1f} ha with 95 % confidence")
     if not np.isinf(found.overall.df):
         notes.append(f"a stratum has fewer than {sampling.MANY} points: intervals take Student's t")
     if level == "forest" and run.definition.get("special_shrub_fraction"):
@@ -353,7 +352,7 @@ def _amounts(
         if not classes:
             continue
         total, area = sum(held[c] for c in classes), sum(areas[c] for c in classes)
-        error = _map_se(run, parts, classes, level)
+        error = _map_se(run, name, parts, classes, level)
         corrected = sampling.product(total / area, error / area, found.union(classes))
         out[name] = {
             "unit": unit, "classes": classes, "mapped": total, "mapped_per_ha": total / area,
@@ -373,7 +372,7 @@ def _amounts(
     return out
 
 
-def _map_se(run: RunMap, parts: Sequence[str], classes: Sequence[str], level: str) -> float:
+def _map_se(run: RunMap, name: str, parts: Sequence[str], classes: Sequence[str], level: str) -> float:
     """Standard error of the mapped total from the run's own table; NaN where it has none.
 
     Pools and classes share their errors (one biomass map, one root ratio), so that standard errors are added.
@@ -382,7 +381,9 @@ def _map_se(run: RunMap, parts: Sequence[str], classes: Sequence[str], level: st
     if not path.is_file():
         return float("nan")
     tidy = pd.read_parquet(path)
-    tidy = tidy[(tidy["region_id"] == TOTAL_REGION) & (tidy["ecosystem"] != "all") & tidy["quantity"].isin(parts)]
+    tidy = tidy[(tidy["region_id"] == TOTAL_REGION) & (tidy["ecosystem"] != "all")]
+    own = tidy["quantity"] == name  # of a total that the run tells itself, its own error
+    tidy = tidy[own if own.any() else tidy["quantity"].isin(parts)]
     # Types where the class is one, else the ecosystem's own line.
     typed = level == "forest_type"
     labels = [
@@ -407,13 +408,20 @@ def write_result(found: Result, out: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{out} cannot be made a folder ({error.strerror}); choose another with --out") from None
     paths = [out / n for n in ("sample_classes.csv", "sample_matrix.csv", "sample_summary.json")]
-    tables.write_table(found.estimate.table(), paths[0])
+    tables.write_table(class_table(found.estimate), paths[0])
     tables.write_table(matrix(found.estimate), paths[1])
     with atomic_path(paths[2]) as part:
         part.write_text(
             json.dumps(found.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
     return paths
+
+
+def class_table(e: SampleEstimate) -> pd.DataFrame:
+    """The classes; a class that the legend does not know is on the map alone, and has no area to be estimated."""
+    table = e.table()
+    table.loc[table["class"] == UNKNOWN, list(sampling.CLASS_COLUMNS[2:8])] = np.nan
+    return table
 
 
 def matrix(e: SampleEstimate) -> pd.DataFrame:

@@ -604,7 +604,8 @@ def _cells(tidy: pd.DataFrame, ids: Sequence[str], quantity: str, ecosystem: str
         raise InputError(f"the account has no {quantity} of '{ecosystem}'; run the assessment with the layers it takes")
     part = part[part["forest_type"] != ALL] if typed else part[part["forest_type"] == ALL]
     found = part[["region_id", "forest_type", "value", "se"]].rename(columns={"value": "raw"})
-    absent = [i for i in ids if i not in set(found["region_id"])]
+    present = set(found["region_id"])
+    absent = [i for i in ids if i not in present]
     if absent:  # no such land there: zero, and known to be
         found = pd.concat(
             [found, pd.DataFrame({"region_id": absent, "forest_type": "" if typed else ALL, "raw": 0.0, "se": 0.0})],

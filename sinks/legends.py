@@ -220,7 +220,9 @@ def _parse(record: Mapping[str, str], where: str, has_value: bool) -> LegendClas
         if leaf not in (*LEAF_TYPES, *_species()):
             close = difflib.get_close_matches(leaf, [*LEAF_TYPES, *_species()], n=1)
             hint = f"did you mean '{close[0]}'?" if close else "species are the keys of forest_types.csv"
-            raise InputError(f"{where}: forest_type '{leaf}' is not one of {', '.join(LEAF_TYPES)} nor a species; {hint}")
+            raise InputError(
+                f"{where}: forest_type '{leaf}' is not one of {', '.join(LEAF_TYPES)} nor a species; {hint}"
+            )
     elif leaf:
         raise InputError(f"{where}: forest_type '{leaf}' is given for ecosystem '{ecosystem}'; leave it blank there")
     raw = record.get("value", "") if has_value else (code if code.isdecimal() else "")

@@ -17,7 +17,17 @@ Array = Any
 BIOMASS_KINDS: Final = ("agb", "agc", "volume")
 """What a biomass layer may hold: AGB [Mg d.m. ha⁻¹], AGC [Mg C ha⁻¹] or growing stock [m³ ha⁻¹]."""
 
-TERMS: Final = (*BIOMASS_KINDS, "grass_agb", "soc", "peat", "peat_deep", "soc_deep", "soc_frozen", "weathering", "agb_sd")
+TERMS: Final = (
+    *BIOMASS_KINDS,
+    "grass_agb",
+    "soc",
+    "peat",
+    "peat_deep",
+    "soc_deep",
+    "soc_frozen",
+    "weathering",
+    "agb_sd",
+)
 """Layers whose values enter equations: biomass; AGB of grass [Mg d.m. ha⁻¹]; soil carbon to the run's depth [Mg C ha⁻¹];
 peat to that depth and from there to 300 cm [m]; other soil carbon from there to 300 cm, and what is frozen [Mg C ha⁻¹]; the
 weathering sink [Mg C ha⁻¹ yr⁻¹]; last, and in no equation, the standard deviation of the biomass layer, in its unit."""

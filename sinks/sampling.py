@@ -3,9 +3,9 @@
 Points are drawn at random within strata of known area A_h; each carries the class that the map gives it and the class that
 it is (the reference). With W_h = A_h / A and z any number per point (1 where the reference is forest, 0 elsewhere):
 
-    mean      Ẑ = Σ W_h z̄_h                            [Stehman 2014, eq. 3; Olofsson et al. 2014, eq. 9]
+    mean      Ẑ = Σ W_h z̄_h                            [Stehman 2014, eq. 2; Olofsson et al. 2014, eq. 9]
     variance  V = Σ W_h² s²_h / n_h                     [Stehman 2014, eq. 25; Olofsson et al. 2014, eq. 10]
-    ratio     R̂ = Ŷ / X̂, V = V(y − R̂ x) / X̂²          [Stehman 2014, eq. 27–28; Olofsson et al. 2014, eq. 6–7]
+    ratio     R̂ = Ŷ / X̂, V = V(y − R̂ x) / X̂²          [Stehman 2014, eq. 28; Olofsson et al. 2014, eq. 6–7]
 
 User's accuracy is the ratio with y = 1 where map and reference are both k, x = 1 where the map is k; producer's accuracy has
 x = 1 where the reference is k. Where strata are the map's classes these are Olofsson's equations to the last bit; where they
@@ -188,12 +188,36 @@ class SampleEstimate:
         k = self._index(label)
         return self._ratio((self.mapped == k) & (self.reference == k), self.reference == k)
 
+    def unseen_below_ha(self, confidence: float = CONFIDENCE) -> float:
+        """Largest area of a class of which no point was found [ha], where an interval of 0 ± 0 says nothing.
+
+        The most that Σ A_h p_h can be while the chance to miss it, Π (1 − p_h)^n_h, is still 1 − confidence; with one stratum
+        A (1 − (1 − confidence)^(1/n)), the rule of three.
+        """
+        bound = -math.log(1 - confidence)
+        rate = np.log(self.area_ha / self.points)
+
+        def spent(level: float) -> float:
+            return float(self.points @ np.maximum(0.0, rate - level))
+
+        # Chance is best spent where a point stands for most area, down to one level for all strata [Lagrange].
+        low, high = float(rate.max()) - bound, float(rate.max())
+        for _ in range(100):
+            middle = (low + high) / 2
+            low, high = (middle, high) if spent(middle) > bound else (low, middle)
+        return float(self.area_ha @ -np.expm1(-np.maximum(0.0, rate - high)))
+
     def table(self) -> pd.DataFrame:
-        """Every class on a row (``CLASS_COLUMNS``); limits are kept within 0 and the whole area."""
+        """Every class on a row (``CLASS_COLUMNS``); limits are kept within 0 and the whole area.
+
+        The upper limit of a class that no point has is ``unseen_below_ha``.
+        """
         rows: list[tuple[Any, ...]] = []
         for k, label in enumerate(self.classes):
             area, users, producers = self.area(label), self.users(label), self.producers(label)
             low, high = area.interval()
+            if not self.counts[:, k].any():
+                high = self.unseen_below_ha()
             rows.append((
                 label, self.mapped_area_ha[k], area.value, area.se, max(0.0, low), min(self.total_ha, high),
                 area.value / self.total_ha, area.se / self.total_ha, int(self.counts[k].sum()),

@@ -59,7 +59,6 @@ class Pieces:
         total[~given.any(axis=1)] = np.nan
         return total
 
-
     def _error(self, key: str) -> NDArray[np.float64]:
         """Slope on the standard deviation only; NaN where the biomass enters but its deviation is not known."""
         lines = self.of(key)

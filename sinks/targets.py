@@ -185,7 +185,13 @@ def scorecard(
 
 
 def _score(
-    region_id: str, region_name: str, target: Target, role: str, value: float, basis: str, draws: NDArray[np.float64] | None
+    region_id: str,
+    region_name: str,
+    target: Target,
+    role: str,
+    value: float,
+    basis: str,
+    draws: NDArray[np.float64] | None,
 ) -> tuple[object, ...]:
     status = compare(value, target.value, target.comparison)
     se = probability = np.nan

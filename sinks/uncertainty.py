@@ -152,7 +152,9 @@ class Piece:
         every = (c for part in self.coefficients for c in part.values.values())
         return {s.key for s in map(spread_of, every) if s is not None}
 
-    def lines(self, terms: Sequence[str], standard: Mapping[str, Array], linear: bool = False) -> dict[str, list[Array]]:
+    def lines(
+        self, terms: Sequence[str], standard: Mapping[str, Array], linear: bool = False
+    ) -> dict[str, list[Array]]:
         """Constant and slopes (1 + terms) of every quantity for these deviates, by quantity; broadcast over draws."""
         present = [t for t in terms if t in self.stratum.present]
         biomass = bool(present) and present[0] in BIOMASS_KINDS

@@ -18,7 +18,14 @@ SIZE = 48
 
 
 def assess(folder, out="out", **more):
-    options = {"legend": "worldcover", "parameters": "ipcc", "quiet": True, "maps": "none", "out": str(folder / out), **more}
+    options = {
+        "legend": "worldcover",
+        "parameters": "ipcc",
+        "quiet": True,
+        "maps": "none",
+        "out": str(folder / out),
+        **more,
+    }
     return run.assess(checked({k: v for k, v in options.items() if v is not None}))
 
 
@@ -30,7 +37,9 @@ def given(tmp_path):
 @pytest.fixture
 def layer(tmp_path):
     def write(name, values, dtype=np.float32, **profile):
-        return str(write_raster(tmp_path / f"{name}.tif", np.broadcast_to(values, (SIZE, SIZE)).astype(dtype), **profile))
+        return str(
+            write_raster(tmp_path / f"{name}.tif", np.broadcast_to(values, (SIZE, SIZE)).astype(dtype), **profile)
+        )
 
     return write
 
@@ -85,8 +94,12 @@ def profile_csv(tmp_path, layer, product="plain"):
 
 @pytest.mark.parametrize("depth", [30, 100])
 def test_a_soil_profile_becomes_the_soil_pool_to_the_runs_depth(tmp_path, given, layer, depth):
-    done = assess(tmp_path, **given, climate="warm_temperate_moist", soil_profile=profile_csv(tmp_path, layer), soil_depth=depth)
-    expected = sum(layer_carbon(oc, bd, min(depth, bottom) - top, cf) for top, bottom, oc, bd, cf in PROFILE if top < depth)
+    done = assess(
+        tmp_path, **given, climate="warm_temperate_moist", soil_profile=profile_csv(tmp_path, layer), soil_depth=depth
+    )
+    expected = sum(
+        layer_carbon(oc, bd, min(depth, bottom) - top, cf) for top, bottom, oc, bd, cf in PROFILE if top < depth
+    )
     assert density(done, "carbon_soil") == pytest.approx(expected, rel=1e-5)
 
 
@@ -110,7 +123,14 @@ def test_a_folder_of_soilgrids_maps_is_a_profile(tmp_path, given):
 
 def test_a_layer_goes_before_a_profile_and_the_account_says_which(tmp_path, given, layer):
     soc = layer("soc", half(50.0, -9999.0), nodata=-9999.0)
-    done = assess(tmp_path, **given, climate="warm_temperate_moist", soc=soc, soil_profile=profile_csv(tmp_path, layer), soil_depth=30)
+    done = assess(
+        tmp_path,
+        **given,
+        climate="warm_temperate_moist",
+        soc=soc,
+        soil_profile=profile_csv(tmp_path, layer),
+        soil_depth=30,
+    )
     forest = done.account.strata.query("ecosystem == 'forest' and carbon_soil == carbon_soil")
     by_source = {s: part["carbon_soil"].sum() / part["area_ha"].sum() for s, part in forest.groupby("soil_source")}
     assert by_source == {"layer": pytest.approx(50), "profile": pytest.approx(layer_carbon(20, 1.2, 30, 0.1), rel=1e-5)}
@@ -119,7 +139,9 @@ def test_a_layer_goes_before_a_profile_and_the_account_says_which(tmp_path, give
 def test_peat_by_its_thickness_goes_before_a_soil_layer_and_its_deep_part_is_told_apart(tmp_path, given, layer):
     # Loisel et al. 2014: 0.12 Mg/m3 and 0.47 of carbon: 564 Mg C/ha in a metre of peat
     peat = layer("peat", half(2.5, 0.0))
-    done = assess(tmp_path, **given, climate="cool_temperate_moist", soil_depth=100, soc=layer("soc", 90.0), peat_thickness=peat)
+    done = assess(
+        tmp_path, **given, climate="cool_temperate_moist", soil_depth=100, soc=layer("soc", 90.0), peat_thickness=peat
+    )
     forest = done.account.strata.query("ecosystem == 'forest'")
     on = forest["present"].str.contains("peat")
     metre = 1e4 * 0.12 * 0.47
@@ -150,7 +172,9 @@ def test_permafrost_layers_replace_the_soil_and_tell_deep_and_frozen_carbon(tmp_
     assert off["carbon_soil"].sum() / off["area_ha"].sum() == pytest.approx(90)
     assert on["carbon_soil_deep"].sum() / on["area_ha"].sum() == pytest.approx(210)
     assert off["carbon_soil_deep"].isna().all()
-    assert on["carbon_soil_frozen"].sum() / on["area_ha"].sum() == pytest.approx(105)  # half of 100–300 cm lies below 2 m
+    assert on["carbon_soil_frozen"].sum() / on["area_ha"].sum() == pytest.approx(
+        105
+    )  # half of 100–300 cm lies below 2 m
     pools = [account.value(k) for k in ("carbon_agb", "carbon_bgb", "carbon_deadwood", "carbon_litter", "carbon_soil")]
     assert account.value("carbon_total") == pytest.approx(sum(pools))  # deep and frozen carbon are in no total
 
@@ -159,7 +183,9 @@ def test_the_threshold_of_permafrost_is_the_users(tmp_path, given, layer):
     p = layer("p", half(0.9, 0.3))
     low = assess(tmp_path, "low", **given, climate="boreal_moist", permafrost=p, permafrost_threshold=0.3)
     high = assess(tmp_path, "high", **given, climate="boreal_moist", permafrost=p)
-    assert low.account.value("area_on_permafrost") == pytest.approx(2 * high.account.value("area_on_permafrost"), rel=0.01)
+    assert low.account.value("area_on_permafrost") == pytest.approx(
+        2 * high.account.value("area_on_permafrost"), rel=0.01
+    )
 
 
 # ------------------------------------------------------------------------------------------ climate
@@ -189,7 +215,9 @@ def test_an_ecozone_layer_picks_root_ratios(tmp_path, given, layer):
     dry = assess(tmp_path, "b", **given, climate="tropical_moist", ecozone=layer("z2", 13, np.uint8))
     # IPCC 2019 Refinement, Table 4.4, Asia natural: rainforest 0.207/0.212, dry forest 0.386/0.362
     for done, low, high in ((rain, 0.207, 0.212), (dry, 0.362, 0.386)):
-        ratio = done.account.value("carbon_bgb", ecosystem="forest") / done.account.value("carbon_agb", ecosystem="forest")
+        ratio = done.account.value("carbon_bgb", ecosystem="forest") / done.account.value(
+            "carbon_agb", ecosystem="forest"
+        )
         assert low <= ratio <= high
 
 
@@ -212,7 +240,13 @@ def test_karst_by_dissolution_from_temperature_runoff_and_soil_co2(tmp_path, giv
 def test_w3_karst_chain_from_temperature_and_rain_alone(tmp_path, given, layer):
     # worked example 9.10: 15 °C and 1321.7 mm give 13.88 t C/km2/yr; Turc for evaporation, Brook for soil CO2
     climate = {"temperature": layer("t", 15.0), "precipitation": layer("p", 1321.715)}
-    more = {**given, "climate": "warm_temperate_moist", "karst": layer("k", 1.0), **climate, "karst_method": "dissolution"}
+    more = {
+        **given,
+        "climate": "warm_temperate_moist",
+        "karst": layer("k", 1.0),
+        **climate,
+        "karst_method": "dissolution",
+    }
     with pytest.raises(InputError, match="could not be confirmed"):
         assess(tmp_path, "refused", **more)
     done = assess(tmp_path, "asked", **more, use_unverified=True)
@@ -230,7 +264,13 @@ def test_runoff_is_rain_less_turc_when_only_rain_and_temperature_are_known(tmp_p
 
 
 def test_strong_acids_take_their_part(tmp_path, given, layer):
-    more = {**given, "climate": "warm_temperate_moist", "karst": layer("k", 1.0), "runoff": layer("q", 600.0), "bicarbonate": layer("b", 3.853)}
+    more = {
+        **given,
+        "climate": "warm_temperate_moist",
+        "karst": layer("k", 1.0),
+        "runoff": layer("q", 600.0),
+        "bicarbonate": layer("b", 3.853),
+    }
     plain, acid = assess(tmp_path, "a", **more), assess(tmp_path, "b", **more, strong_acid_share=0.2)
     assert karst_density(plain) == pytest.approx(0.1388, abs=1e-4)
     assert karst_density(acid) / karst_density(plain) == pytest.approx((0.8 / 1.8) / 0.5)

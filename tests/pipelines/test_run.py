@@ -302,7 +302,9 @@ def test_permafrost_soil_replaces_the_soil_of_the_class_and_is_never_added(tmp_p
     rows = told.strata[told.strata["permafrost"]]
     soil = rows[rows["carbon_soil"].notna()]
     inland = soil[soil["ecosystem"] != "mangrove"]
-    assert (inland["carbon_soil"] / inland["area_ha"]).to_numpy() == pytest.approx(144.2)  # in place of the class's density
+    assert (inland["carbon_soil"] / inland["area_ha"]).to_numpy() == pytest.approx(
+        144.2
+    )  # in place of the class's density
     elsewhere = told.strata[~told.strata["permafrost"]]
     assert told.value("carbon_soil") == pytest.approx(soil["carbon_soil"].sum() + elsewhere["carbon_soil"].sum())
 

@@ -21,7 +21,9 @@ from sinks.science import Science
 from sinks.strata import compile_stratum
 
 SETS = ("ipcc", "china")
-COVERS = [(c.ecosystem, c.forest_type or ("unspecified" if c.ecosystem == TREES_OUTSIDE else "")) for c in classes().values()]
+COVERS = [
+    (c.ecosystem, c.forest_type or ("unspecified" if c.ecosystem == TREES_OUTSIDE else "")) for c in classes().values()
+]
 SUBCLASSES = ("", "paddy", "peat", "restored", "drained")
 MARKS = {
     "karst": {"karst": True}, "permafrost": {"permafrost": True}, "black soil": {"black_soil": True},
@@ -42,7 +44,9 @@ def lines(stratum: Stratum, name: str) -> dict[str, np.ndarray]:
 def test_overlays_leave_every_stock_as_it_is_when_the_soil_is_known(name: str, pair: tuple[str, ...]) -> None:
     on: dict = {k: v for mark in pair for k, v in MARKS[mark].items()}
     for (ecosystem, forest_type), subclass in ((c, s) for c in COVERS for s in SUBCLASSES):
-        plain = Stratum(Cover(ecosystem, forest_type, subclass), climate="cool_temperate_moist", present=frozenset(("agb", "soc")))
+        plain = Stratum(
+            Cover(ecosystem, forest_type, subclass), climate="cool_temperate_moist", present=frozenset(("agb", "soc"))
+        )
         marked = replace(plain, **on, present=frozenset(TERMS))
         before, after = lines(plain, name), lines(marked, name)
         stocks = [k for k in (*POOL_KEYS, TOTAL.key) if k in before or k in after]
@@ -70,8 +74,12 @@ def test_one_soil_source_and_one_claim_per_quantity_for_every_stratum(name: str)
                 if "carbon_soil" not in found:
                     continue
                 constant, slope = found["carbon_soil"][:, 0], found["carbon_soil"][:, 1 + TERMS.index("soc")]
-                assert ((slope == 1) & (constant == 0)).all() | ((slope == 0) & (constant > 0)).all() | (
-                    ecosystem in ("mangrove",)  # its soil follows its biomass
+                assert (
+                    ((slope == 1) & (constant == 0)).all()
+                    | ((slope == 0) & (constant > 0)).all()
+                    | (
+                        ecosystem in ("mangrove",)  # its soil follows its biomass
+                    )
                 ), (ecosystem, marks)
 
 
@@ -83,8 +91,14 @@ LAYER_VALUES = {
 
 
 @settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(st.integers(0, 10**6), st.sampled_from(SETS), st.sets(st.sampled_from(sorted(set(LAYER_VALUES) - {"permafrost", "karst"}))))
-def test_on_every_pixel_the_total_is_the_sum_of_the_parts_and_the_account_that_of_the_pixels(seed, name, optional) -> None:
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(SETS),
+    st.sets(st.sampled_from(sorted(set(LAYER_VALUES) - {"permafrost", "karst"}))),
+)
+def test_on_every_pixel_the_total_is_the_sum_of_the_parts_and_the_account_that_of_the_pixels(
+    seed, name, optional
+) -> None:
     rng = np.random.default_rng(seed)
     shape = (40, 50)
     given_layers = {"permafrost", "karst", "runoff", *optional}
@@ -107,7 +121,9 @@ def test_on_every_pixel_the_total_is_the_sum_of_the_parts_and_the_account_that_o
     request = onepass.MapRequest(keys, (0.0,) * len(keys))
     region, area = np.zeros(shape, np.int32), np.full((shape[0], 1), 1e4)
     block = onepass.survey(packed, region, 1)
-    maps, sums = onepass.run(packed.code, region, area, seen.terms, science.strata(block.codes, request), request, block)
+    maps, sums = onepass.run(
+        packed.code, region, area, seen.terms, science.strata(block.codes, request), request, block
+    )
     value = {k: np.where(m == onepass.NODATA_FLOAT, np.nan, m.astype(float)) for k, m in zip(keys, maps, strict=True)}
     pools = np.stack([value[k] for k in POOL_KEYS])
     known = ~np.isnan(pools).all(axis=0)

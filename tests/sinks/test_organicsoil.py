@@ -145,7 +145,9 @@ def test_peat_of_loisel_2014_a_metre_thick() -> None:
 
 def test_peat_of_agus_2012_a_metre_thick_holds_its_60_kg_a_cubic_metre() -> None:
     c = {k: float(v) for k, v in organicsoil.peat_properties("tropical_wet", parameter_set("ipcc")).items()}
-    assert organicsoil.peat_carbon(1.0, c["peat_bulk_density"], c["peat_carbon_fraction"]) == pytest.approx(600, rel=0.03)  # hemic, 0.060 Mg C m-3
+    assert organicsoil.peat_carbon(1.0, c["peat_bulk_density"], c["peat_carbon_fraction"]) == pytest.approx(
+        600, rel=0.03
+    )  # hemic, 0.060 Mg C m-3
 
 
 def test_w19_peat_of_china_adds_up_and_its_regions_have_the_rates_of_the_review_of_2014() -> None:

@@ -124,6 +124,30 @@ def test_the_union_of_all_classes_is_the_whole_area_without_error(olofsson):
     assert olofsson.probability(CLASSES, 1e6) == 0
 
 
+# ------------------------------------------------------------------------------------------ strata that are not map classes
+
+
+def test_the_published_example_of_strata_that_are_not_map_classes():
+    # Stehman 2014, sec. 4: ten points in each of four strata, printed to three digits (p. 4932–4936).
+    s = "A" * 10 + "B" * 10 + "C" * 10 + "D" * 10
+    m = "AAAAAAABBB" + "A" + "B" * 11 + "CCCCCCBB" + "D" * 10
+    r = "AAAAACBABC" + "ABBBBBAABB" + "CCCCCDDBBA" + "DDDDDDDCCB"
+    area = {"A": 40_000.0, "B": 30_000.0, "C": 20_000.0, "D": 10_000.0}
+    e = sampling.estimate(list(m), list(r), area, stratum=list(s))
+    shares = {k: e.area(k).times(1 / e.total_ha) for k in "AC"}
+    printed = {
+        "area A": (shares["A"], 0.35, 0.082), "area C": (shares["C"], 0.20, 0.064), "overall": (e.overall, 0.63, 0.085),
+        "user's B": (e.users("B"), 0.574, 0.125), "producer's B": (e.producers("B"), 0.794, 0.117),
+    }  # fmt: skip
+    assert {k: (round(x.value, 3), round(x.se, 3)) for k, (x, _, _) in printed.items()} == {
+        k: (value, se) for k, (_, value, se) in printed.items()
+    }
+    assert round(e.proportions[1, 2], 2) == 0.08  # map B, reference C
+    # The paper prints 0.114 for the last, for it leaves s²_x = 0.1 of stratum D out that its own Table 3 has.
+    term = (e.producers("B").value * 10_000 / e.area("B").value) ** 2 * 0.1 / 10
+    assert round(math.sqrt(e.producers("B").se ** 2 - term), 3) == 0.114
+
+
 # ------------------------------------------------------------------------------------------ other designs
 
 
@@ -161,7 +185,7 @@ def test_a_proportional_stratified_sample_has_nearly_the_variance_of_a_post_stra
 
 
 def test_strata_that_are_not_map_classes_by_brute_force():
-    # Two strata, two classes; every estimate written out from its definition (Stehman 2014, eq. 3, 25, 27, 28).
+    # Two strata, two classes; every estimate written out from its definition (Stehman 2014, eq. 2, 25, 28).
     rng = np.random.default_rng(5)
     h = np.repeat([0, 1], [40, 60])
     m, r = rng.integers(0, 2, 100), rng.integers(0, 2, 100)
@@ -277,6 +301,18 @@ def test_a_class_nobody_saw_has_no_accuracy():
     assert math.isnan(found.users("b").value)
     assert math.isnan(found.producers("b").se)
     assert found.area("b").value == 0
+
+
+def test_an_unseen_class_has_an_upper_limit():
+    one = sampling.estimate(["a"] * 59, ["a"] * 59, {"a": 100.0}, classes=["a", "b"])
+    assert one.unseen_below_ha() == pytest.approx(100 * (1 - 0.05 ** (1 / 59)))  # about 3 / n
+    table = one.table().set_index("class")
+    assert (table["area_ha"]["b"], table["area_high_ha"]["b"]) == (0, pytest.approx(one.unseen_below_ha()))
+    # Two strata: no other split of the missing chance leaves room for more.
+    two = sampling.estimate(["a"] * 30 + ["b"] * 50, ["a"] * 80, {"a": 70.0, "b": 150.0}, classes=["a", "b", "c"])
+    share = np.linspace(0, 1, 20_001) * -math.log(0.05)
+    most = (-70 * np.expm1(-share / 30) - 150 * np.expm1(-(share[-1] - share) / 50)).max()
+    assert two.unseen_below_ha() == pytest.approx(most, rel=1e-6)
 
 
 # ------------------------------------------------------------------------------------------ more points, products

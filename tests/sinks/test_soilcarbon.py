@@ -44,9 +44,7 @@ def test_forest_example_17_warm_temperate_moist_cropland_holds_40_627_and_gains_
     assert tier1_change(cropland, 64) == pytest.approx(1.169, abs=5e-4)
 
 
-@pytest.mark.parametrize(
-    ("vegetation", "share"), [("shrubland", 0.462), ("grassland", 0.565), ("forest", 0.651)]
-)
+@pytest.mark.parametrize(("vegetation", "share"), [("shrubland", 0.462), ("grassland", 0.565), ("forest", 0.651)])
 def test_w23_share_of_the_top_30_cm_by_jobbagy_and_jackson_2000(vegetation: str, share: float) -> None:
     beta = parameter_set("ipcc").find("soil_depth", "depth_beta", vegetation=vegetation).value
     assert share_above(30, beta) == pytest.approx(share, abs=5e-4)
@@ -119,7 +117,9 @@ def soil(ecosystem: str = "forest", name: str = "ipcc", depth: int = 30, text: s
     if text:
         parameters = with_overrides(parameters, text, "mine.csv")
     given = fields.pop("layers", {})
-    stratum = Stratum(Cover(ecosystem), climate=fields.pop("climate", "warm_temperate_moist"), present=frozenset(given), **fields)
+    stratum = Stratum(
+        Cover(ecosystem), climate=fields.pop("climate", "warm_temperate_moist"), present=frozenset(given), **fields
+    )
     c = Coefficients(soil_coefficients(stratum, parameters, Options(soil_depth_cm=depth)))
     return soil_carbon(given, c)
 

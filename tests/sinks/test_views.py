@@ -30,7 +30,12 @@ def toy(mangrove: str = "mangrove") -> Account:
     area = np.full((4, 2), [1e6, 0.0])
     digits = exactsum.from_floats(area)
     return Account(
-        pd.DataFrame(keys, columns=list(KEY_COLUMNS)), np.ones(4, np.int64), digits, lines, ("area_m2", "unused"), (RegionInfo("r"),)
+        pd.DataFrame(keys, columns=list(KEY_COLUMNS)),
+        np.ones(4, np.int64),
+        digits,
+        lines,
+        ("area_m2", "unused"),
+        (RegionInfo("r"),),
     )
 
 
