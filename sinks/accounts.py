@@ -27,6 +27,7 @@ TOTAL_REGION: Final = "total"
 OUTSIDE_REGIONS: Final = "outside_regions"
 """Names of the two rows that are no region of the user's: the union of all, and what lies in none."""
 
+BEYOND: Final = "area_outside_rasters"
 ALL: Final = "all"
 WOODS: Final = ("forest", "trees_outside_forest")
 """Ecosystems whose carbon is not known without a biomass value."""
@@ -119,14 +120,27 @@ class Account:
 
         The region ``total`` is the union of all regions. Standard errors and limits are NaN until they are estimated.
         """
-        pieces = [self._tidy_of(self._inside, TOTAL_REGION, ALL)]
-        for region in self.regions:
-            part = self.strata[self.strata["region_id"] == region.id]
-            pieces.append(self._tidy_of(part, region.id, region.name))
-        outside = self.strata[self.strata["region_id"] == OUTSIDE_REGIONS]
-        if len(outside):
-            pieces.append(_rows(OUTSIDE_REGIONS, "", ALL, ALL, {"area": float(outside["area_ha"].sum())}))
-        whole = pd.concat(pieces, ignore_index=True)[list(TIDY_COLUMNS)]
+        infos = {r.id: r for r in self.regions}
+        inside = _amounts(self._inside)
+        found = [_grouped(inside.assign(region_id=TOTAL_REGION)), _grouped(inside)]
+        beyond = [(r.id, r.outside_grid_ha) for r in self.regions]
+        beyond.insert(0, (TOTAL_REGION, sum(area for _, area in beyond)))
+        found.append(_whole([(region, BEYOND, area) for region, area in beyond]))
+        seen = set(inside["region_id"])
+        bare = [r for r in infos if r not in seen]  # no pixel of theirs is on the map
+        found.append(_whole([(region, quantity, 0.0) for region in bare for quantity in ("area", "pixels")]))
+        whole = _in_order(
+            pd.concat([f for f in found if len(f)], ignore_index=True), list(infos), list(inside.columns[3:])
+        )
+        lost = self.strata[self.strata["region_id"] == OUTSIDE_REGIONS]
+        if len(lost):
+            row = _whole([(OUTSIDE_REGIONS, "area", float(lost["area_ha"].sum()))])
+            whole = pd.concat([whole, row], ignore_index=True)
+        names = {TOTAL_REGION: ALL, OUTSIDE_REGIONS: "", **{r.id: r.name for r in self.regions}}
+        whole["region_name"] = whole["region_id"].map(names)
+        whole["unit"] = whole["quantity"].map(unit_of)
+        whole[list(ERROR_COLUMNS)] = np.nan
+        whole = whole[list(TIDY_COLUMNS)]
         if self.errors is None or self.errors.empty:
             return whole
         return whole.drop(columns=[*ERROR_COLUMNS]).merge(
@@ -155,21 +169,6 @@ class Account:
             raise KeyError(f"the account has {len(hit)} rows for {region}, {ecosystem}, {forest_type}, {quantity}")
         return float(hit["value"].iloc[0])
 
-    def _tidy_of(self, part: pd.DataFrame, region_id: str, region_name: str) -> pd.DataFrame:
-        found = [_rows(region_id, region_name, ALL, ALL, _amounts(part))]
-        if region_id != TOTAL_REGION:
-            info = next(r for r in self.regions if r.id == region_id)
-            outside = {"area_outside_rasters": info.outside_grid_ha}
-        else:
-            outside = {"area_outside_rasters": sum(r.outside_grid_ha for r in self.regions)}
-        found.append(_rows(region_id, region_name, ALL, ALL, outside))
-        for ecosystem, rows in part.groupby("ecosystem", sort=True):
-            found.append(_rows(region_id, region_name, str(ecosystem), ALL, _amounts(rows)))
-            for forest_type, typed in rows.groupby("forest_type", sort=True):
-                if forest_type:
-                    found.append(_rows(region_id, region_name, str(ecosystem), str(forest_type), _amounts(typed)))
-        return pd.concat(found, ignore_index=True)
-
 
 def _labels(region_id: str, code: int, piece: int, science: Science) -> tuple[Any, ...]:
     stratum, labels = science.coding.stratum(code), science.coding.labels(code)
@@ -183,28 +182,55 @@ def _labels(region_id: str, code: int, piece: int, science: Science) -> tuple[An
     )  # fmt: skip
 
 
-def _amounts(part: pd.DataFrame) -> dict[str, float]:
-    """Totals of some rows by quantity; a quantity that none of them yields is left out."""
-    amounts: dict[str, float] = {"area": float(part["area_ha"].sum()), "pixels": float(part["pixels"].sum())}
-    for key in KEYS:
-        known = part[key].notna()
-        if known.any():
-            amounts[key] = float(part.loc[known, key].sum())
-    for total, parts in SUMS.items():
-        given = [amounts[k] for k in parts if k in amounts]
-        if given:
-            amounts[total] = float(np.sum(given))
-    woods = part[part["ecosystem"].isin(WOODS)]
-    if len(woods):
-        amounts["area_without_biomass"] = float(woods.loc[woods["carbon_agb"].isna(), "area_ha"].sum())
-    marks = {overlay: part[overlay].astype(bool) for overlay in OVERLAYS} | {"organic_soil": part["soil"] == ORGANIC}
+def _amounts(strata: pd.DataFrame) -> pd.DataFrame:
+    """What each row of ``Account.strata`` adds to each quantity of the tidy table; NaN where it has no part in it."""
+    amounts: dict[str, pd.Series] = {"area": strata["area_ha"], "pixels": strata["pixels"].astype(np.float64)}
+    amounts |= {key: strata[key] for key in KEYS}
+    woods = strata["ecosystem"].isin(WOODS)
+    amounts["area_without_biomass"] = strata["area_ha"].where(strata["carbon_agb"].isna(), 0.0).where(woods)
+    pools = strata[list(POOL_KEYS)].sum(axis=1)
+    marks = {overlay: strata[overlay].astype(bool) for overlay in OVERLAYS} | {
+        "organic_soil": strata["soil"] == ORGANIC
+    }
     for mark, holds in marks.items():  # "of which": already counted above, never to be added
-        under = part[holds]
-        if len(under):
-            amounts[f"area_on_{mark}"] = float(under["area_ha"].sum())
-            amounts[f"carbon_soil_on_{mark}"] = float(np.nansum(under["carbon_soil"].to_numpy()))
-            amounts[f"carbon_total_on_{mark}"] = float(np.nansum(under[list(POOL_KEYS)].to_numpy()))
-    return amounts
+        amounts[f"area_on_{mark}"] = strata["area_ha"].where(holds)
+        amounts[f"carbon_soil_on_{mark}"] = strata["carbon_soil"].fillna(0.0).where(holds)
+        amounts[f"carbon_total_on_{mark}"] = pools.where(holds)
+    return pd.concat([strata[["region_id", "ecosystem", "forest_type"]], pd.DataFrame(amounts)], axis=1)
+
+
+def _grouped(amounts: pd.DataFrame) -> pd.DataFrame:
+    """Sums by region × forest type, × ecosystem and × all; a quantity that no row of a group has is left out."""
+    every = {"ecosystem": ALL, "forest_type": ALL}
+    levels = (amounts[amounts["forest_type"] != ""], amounts.assign(forest_type=ALL), amounts.assign(**every))
+    found = []
+    for part in levels:
+        wide = part.groupby(["region_id", "ecosystem", "forest_type"], sort=True).sum(min_count=1)
+        for total, parts in SUMS.items():
+            wide[total] = wide[list(parts)].sum(axis=1, min_count=1)
+        long = wide.melt(ignore_index=False, var_name="quantity", value_name="value").dropna(subset="value")
+        found.append(long.reset_index())
+    return pd.concat([f for f in found if len(f)], ignore_index=True) if any(map(len, found)) else found[0]
+
+
+def _whole(rows: Sequence[tuple[str, str, float]]) -> pd.DataFrame:
+    """Rows (region, quantity, value) of all ecosystems together."""
+    frame = pd.DataFrame(rows, columns=["region_id", "quantity", "value"])
+    return frame.assign(ecosystem=ALL, forest_type=ALL)[["region_id", "ecosystem", "forest_type", "quantity", "value"]]
+
+
+def _in_order(tidy: pd.DataFrame, regions: Sequence[str], quantities: Sequence[str]) -> pd.DataFrame:
+    """The total first, then regions as the user has them; all before ecosystems by name, and these before their types."""
+    place = {region: n for n, region in enumerate((TOTAL_REGION, *regions))}
+    stocks = [q for q in quantities if q in ("area", "pixels", *KEYS)]
+    rank = {q: n for n, q in enumerate((*stocks, *SUMS, *(q for q in quantities if q not in stocks), BEYOND))}
+    keys = pd.DataFrame({
+        "region": tidy["region_id"].map(place),
+        "ecosystem": tidy["ecosystem"].where(tidy["ecosystem"] != ALL, ""),
+        "forest_type": tidy["forest_type"].where(tidy["forest_type"] != ALL, ""),
+        "quantity": tidy["quantity"].map(rank),
+    })  # fmt: skip
+    return tidy.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
 
 
 def unit_of(quantity: str) -> str:
@@ -214,16 +240,6 @@ def unit_of(quantity: str) -> str:
     if quantity.startswith("carbon_"):
         return "Mg C"
     return {"pixels": "1"}.get(quantity, "percent" if quantity.startswith("coverage") else "ha")
-
-
-def _rows(
-    region_id: str, region_name: str, ecosystem: str, forest_type: str, amounts: Mapping[str, float]
-) -> pd.DataFrame:
-    return pd.DataFrame({
-        "region_id": region_id, "region_name": region_name, "ecosystem": ecosystem, "forest_type": forest_type,
-        "quantity": list(amounts), "unit": [unit_of(k) for k in amounts], "value": list(amounts.values()),
-        "se": np.nan, "low": np.nan, "high": np.nan,
-    })  # fmt: skip
 
 
 def add_all(accounts: Sequence[Account]) -> Account:

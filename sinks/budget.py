@@ -7,7 +7,6 @@ are unsure by the reference sample, where one is given. The three are independen
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -53,10 +52,11 @@ class Targets:
         ids = [OUTSIDE_REGIONS, *(r.id for r in regions)]
         names: dict[tuple[str, str, str], int] = {}
         of_row = np.full((sums.code.size, 6), -1, np.int64)
+        classes = {code: map_class(science.coding.stratum(code).cover) for code in np.unique(sums.code).tolist()}
         for n, (r, code) in enumerate(zip(sums.region.tolist(), sums.code.tolist(), strict=True)):
             if r == 0:
                 continue
-            ecosystem, forest_type = map_class(science.coding.stratum(code).cover)
+            ecosystem, forest_type = classes[code]
             for level, region in enumerate((ids[r], TOTAL_REGION)):
                 for deep, key in enumerate(((ecosystem, forest_type), (ecosystem, ALL), (ALL, ALL))):
                     if deep or forest_type:
@@ -87,18 +87,24 @@ class Work:
 def prepare(sums: Sums, science: Science, regions: Sequence[RegionInfo]) -> Work:
     """What both approaches start from."""
     places: dict[tuple[int, int], int] = {}
+    alike: dict[
+        tuple[object, ...], int
+    ] = {}  # strata that differ in nothing that enters an equation are evaluated once
     pieces: list[Piece] = []
     piece_of = np.full(sums.code.size, -1, np.int64)
     for n, (code, k) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):
-        stratum = science.coding.stratum(code)
-        if is_no_ecosystem(stratum):
-            continue
         if (code, k) not in places:
+            stratum = science.coding.stratum(code)
+            if is_no_ecosystem(stratum):
+                places[code, k] = -1
+                continue
             found = science.pieces(code)
             ends = [0.0, *found.edges.tolist()]
             high = ends[k + 1] if k + 1 < len(ends) else ends[k] + 1000.0
-            places[code, k] = len(pieces)
-            pieces.append(Piece(stratum, found.plugs, found.coefficients, ends[k], high))
+            piece = Piece(stratum, found.plugs, found.coefficients, ends[k], high)
+            places[code, k] = alike.setdefault(piece.same(), len(pieces))
+            if places[code, k] == len(pieces):
+                pieces.append(piece)
         piece_of[n] = places[code, k]
     terms = science.coding.terms
     amounts = sums.values[:, : 1 + len(terms)] / M2_PER_HA
@@ -158,22 +164,17 @@ def monte_carlo(
     out = {q: np.zeros((len(wanted), draws)) for q in HEADLINE}
     parts = {TOTAL.key: POOL_KEYS, VOLUME.key: (VOLUME.key,)}
     for at, lines in drawn_lines(work.pieces, work.terms, seed, draws):
-        for quantity, of in parts.items():
-            stacked = np.zeros((len(work.pieces) * width, at.stop - at.start))
-            for p, line in enumerate(lines):
+        stacked = {q: np.zeros((len(work.pieces) * width, at.stop - at.start)) for q in parts}
+        for p, line in enumerate(lines):
+            for quantity, of in parts.items():
                 for key in of:
-                    if key in line:
-                        stacked[p * width : (p + 1) * width] += line[key]
-            out[quantity][:, at] = matrix @ stacked
+                    for t, values in enumerate(line.get(key, ())):
+                        stacked[quantity][p * width + t] += values
+        for quantity, whole in stacked.items():
+            out[quantity][:, at] = matrix @ whole
     return {
         (*work.targets.keys[t], quantity): values[n] for quantity, values in out.items() for n, t in enumerate(wanted)
     }
-
-
-def interval(value: float, se: float) -> tuple[float, float]:
-    """The 95 % interval of a value that is a sum of many: value ± 1.96 se; a stock's low end is not below 0."""
-    low = value - Z95 * se
-    return (max(0.0, low) if value >= 0 and math.isfinite(value) else low), value + Z95 * se
 
 
 def budget_table(tidy: pd.DataFrame, targets: Targets, variance: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
@@ -181,23 +182,18 @@ def budget_table(tidy: pd.DataFrame, targets: Targets, variance: Mapping[str, ND
 
     variance : by source (targets, quantities).
     """
-    place = {key: n for n, key in enumerate(targets.keys)}
-    at = {q: n for n, q in enumerate(QUANTITIES)}
-    rows = []
-    names = [s for s in SOURCES if s in variance]
-    for region, ecosystem, forest_type, quantity, unit, value in tidy[
-        ["region_id", "ecosystem", "forest_type", "quantity", "unit", "value"]
-    ].itertuples(index=False):
-        n = place.get((region, ecosystem, forest_type))
-        if n is None or quantity not in at:
-            continue
-        parts = {s: float(variance[s][n, at[quantity]]) for s in names}
-        total = sum(parts.values())
-        se = math.sqrt(total)
-        low, high = interval(value, se)
-        shares = {f"share_{s.replace(' ', '_')}": v / total if total else 0.0 for s, v in parts.items()}
-        rows.append({
-            "region_id": region, "ecosystem": ecosystem, "forest_type": forest_type, "quantity": quantity, "unit": unit,
-            "value": value, "se": se, "low": low, "high": high, **shares,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+    place = pd.Series(np.arange(len(targets.keys)), index=pd.MultiIndex.from_tuples(targets.keys), dtype=np.int64)
+    rows = tidy[["region_id", "ecosystem", "forest_type", "quantity", "unit", "value"]]
+    at = place.reindex(pd.MultiIndex.from_frame(rows[["region_id", "ecosystem", "forest_type"]])).to_numpy()
+    of = rows["quantity"].map({q: n for n, q in enumerate(QUANTITIES)}).to_numpy(np.float64)
+    keep = ~np.isnan(at) & ~np.isnan(of)
+    table, t, q = rows[keep].reset_index(drop=True), at[keep].astype(np.int64), of[keep].astype(np.int64)
+    parts = {source: variance[source][t, q] for source in SOURCES if source in variance}
+    total = np.sum(list(parts.values()), axis=0) if parts else np.zeros(len(table))
+    value, se = table["value"].to_numpy(np.float64), np.sqrt(total)
+    table["se"] = se
+    table["low"] = np.where(value >= 0, np.maximum(0.0, value - Z95 * se), value - Z95 * se)  # a stock is never below 0
+    table["high"] = value + Z95 * se
+    for source, part in parts.items():
+        table[f"share_{source.replace(' ', '_')}"] = np.divide(part, total, out=np.zeros_like(part), where=total > 0)
+    return table

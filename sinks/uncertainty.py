@@ -32,6 +32,8 @@ Array = Any
 
 _WIDTH: Final = 2 * 1.959963984540054
 """A 95 % interval in standard deviations."""
+_BARE: Final = ("soc", "soc_deep", "soc_frozen", "weathering", "agb_sd")
+"""Values that enter the equations as they are, multiplied by no coefficient."""
 _EXACT: Final = ("root_shoot_edge", "cbef_chord_volume", "foliage_fraction", "depth_beta", "agb_full_grown")
 """Coefficients that are no measurements: class edges and choices."""
 
@@ -50,6 +52,7 @@ def _defaults() -> Mapping[str, Mapping[str, str]]:
     return {row["coefficient"]: row for row in records("uncertainty")}
 
 
+@lru_cache(maxsize=65536)
 def spread_of(c: Coefficient) -> Spread | None:
     """The spread of a coefficient, or None where it is exact or nothing is known of its error."""
     if c.name in _EXACT or c.value == 0:
@@ -147,6 +150,15 @@ class Piece:
     low: float
     high: float
 
+    def same(self) -> tuple[Any, ...]:
+        """What decides the piece's lines: pieces that agree in it are one."""
+        parts = tuple(
+            (plug, c.method, id(c.curve) if c.curve is None else (c.curve.volume, c.curve.agb),
+             tuple((n, v.name, v.where, v.value) for n, v in c.values.items()))
+            for plug, c in zip(self.plugs, self.coefficients, strict=True)
+        )  # fmt: skip
+        return (parts, self.low, self.high, self.stratum.present)
+
     def drawn(self) -> set[str]:
         """What is drawn for this piece."""
         every = (c for part in self.coefficients for c in part.values.values())
@@ -158,29 +170,33 @@ class Piece:
         """Constant and slopes (1 + terms) of every quantity for these deviates, by quantity; broadcast over draws."""
         present = [t for t in terms if t in self.stratum.present]
         biomass = bool(present) and present[0] in BIOMASS_KINDS
+        others = present[1:] if biomass else present
         x0, x1 = self.low + 0.25 * (self.high - self.low), self.low + 0.75 * (self.high - self.low)
         found: dict[str, list[Array]] = {}
         for key, part in zip(self.plugs, self.coefficients, strict=True):
-            c = _vary(part, standard, linear)
             plug = ecosystems.plugs()[key]
+            varied: Coefficients = _vary(part, standard, linear)
 
-            def value(x: float, plug: Any = plug, c: Any = c, **others: float) -> Mapping[str, Array]:
-                given = {t: others.get(t, 0.0) for t in present}
+            def value(c: Coefficients, x: float, plug: Any = plug, **more: float) -> Mapping[str, Array]:
+                given = {t: more.get(t, 0.0) for t in present}
                 if biomass:
                     given[present[0]] = x
                 return plug.equations(given, c)
 
-            at0 = value(x0)
-            at1 = value(x1) if biomass else at0
-            more = {t: value(x0, **{t: 1.0}) for t in (present[1:] if biomass else present)}
+            at0 = value(varied, x0)
+            if not at0:
+                continue
+            at1 = value(varied, x1) if biomass else at0
+            still = value(part, x0)
+            moved = {t: value(part if t in _BARE else varied, x0, **{t: 1.0}) for t in others}
             for quantity, first in at0.items():
                 line: list[Array] = [0.0] * (1 + len(terms))
                 slope = (at1[quantity] - first) / (x1 - x0) if biomass else 0.0
                 line[0] = first - slope * x0
                 if biomass:
                     line[1 + terms.index(present[0])] = slope
-                for t, moved in more.items():
-                    line[1 + terms.index(t)] = moved[quantity] - first
+                for t, after in moved.items():
+                    line[1 + terms.index(t)] = after[quantity] - (still if t in _BARE else at0)[quantity]
                 found[quantity] = line
         return found
 
@@ -226,22 +242,12 @@ def sensitivities(pieces: Sequence[Piece], terms: Sequence[str]) -> list[Sensiti
 
 
 def drawn_lines(
-    pieces: Sequence[Piece], terms: Sequence[str], seed: int, draws: int, chunk: int = 500
-) -> Iterator[tuple[slice, list[dict[str, NDArray[np.float64]]]]]:
-    """Lines of every piece for chunks of draws: which draws, and by piece quantity → (1 + terms, draws of the chunk)."""
-    keys = sorted(set().union(*(piece.drawn() for piece in pieces))) if pieces else []
-    every = {key: deviates(key, seed, draws) for key in keys}
+    pieces: Sequence[Piece], terms: Sequence[str], seed: int, draws: int, chunk: int = 2000
+) -> Iterator[tuple[slice, Iterator[dict[str, list[Array]]]]]:
+    """Lines of every piece, one after the other, for chunks of draws: which draws, and the pieces' ``Piece.lines``."""
+    keys = [sorted(piece.drawn()) for piece in pieces]
+    every = {key: deviates(key, seed, draws) for key in sorted(set().union(*keys))}
     for start in range(0, draws, chunk):
         at = slice(start, min(draws, start + chunk))
-        n = at.stop - at.start
         standard = {key: z[at] for key, z in every.items()}
-        yield (
-            at,
-            [
-                {
-                    q: np.stack([np.broadcast_to(np.asarray(part, np.float64), n) for part in line])
-                    for q, line in piece.lines(terms, {k: standard[k] for k in piece.drawn()}).items()
-                }
-                for piece in pieces
-            ],
-        )
+        yield at, (p.lines(terms, {k: standard[k] for k in own}) for p, own in zip(pieces, keys, strict=True))

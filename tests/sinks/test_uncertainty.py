@@ -70,7 +70,7 @@ def test_propagation_and_monte_carlo_agree_where_the_problem_is_near_linear(work
         se = math.sqrt(variance[t, q])
         # A standard deviation of 4000 draws is itself unsure by 1.1 %; the volume is curved in its coefficients.
         assert float(np.std(values)) == pytest.approx(se, rel=0.05 if key[3] == "carbon_total" else 0.2), key
-        assert float(np.mean(values)) == pytest.approx(account.value(key[3], *key[:3]), rel=0.06), key
+        assert float(np.mean(values)) == pytest.approx(account.value(key[3], *key[:3]), rel=0.1), key
 
 
 def test_errors_of_coefficients_do_not_average_out_over_regions(work) -> None:
