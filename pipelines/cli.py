@@ -243,21 +243,29 @@ def demo(out: Path, workers: int | None, as_json: bool) -> None:
     "--target-document", default="guidance_2021", show_default=True, help="National targets of which document."
 )
 @click.option("--whole-nation", is_flag=True, help="The regions together are the nation.")
+@click.option(
+    "--sample", type=click.Path(path_type=Path), help="Labelled reference sample: corrected figures beside the map's."
+)
+@click.option("--column", default="reference", show_default=True, help="Column with the sample's labels.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @_answers
-def targets(run: Path | None, targets: Path | None, target_document: str, whole_nation: bool, as_json: bool) -> None:
+def targets(
+    run: Path | None, targets: Path | None, target_document: str, whole_nation: bool, sample: Path | None, column: str,
+    as_json: bool,
+) -> None:  # fmt: skip
     """The scorecard of a finished run, against these or other targets; without a run, the register of targets.
 
     \b
     sinks targets
     sinks targets result --target-document forestry_plan_14
+    sinks targets result --sample labelled.gpkg
     """
     from pipelines import scorecards
 
     if run is None:
         click.echo(scorecards.register_text())
         return
-    card = scorecards.of_run(run, targets, target_document, whole_nation)
+    card = scorecards.of_run(run, targets, target_document, whole_nation, sample, column)
     click.echo(card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card))
 
 

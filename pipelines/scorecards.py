@@ -6,14 +6,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines import tables
+from pipelines import samples, tables
 from pipelines.errors import InputError
 from pipelines.text import read_text
 from sinks import targets
+from sinks.accounts import TOTAL_REGION
 
 
-def of_run(run: Path, own: Path | None, document: str, whole_nation: bool) -> pd.DataFrame:
-    """How the regions of a run stand against targets of the user's choice. Raises InputError when it is no run."""
+def of_run(
+    run: Path,
+    own: Path | None,
+    document: str,
+    whole_nation: bool,
+    sample: Path | None = None,
+    column: str = "reference",
+) -> pd.DataFrame:
+    """How the regions of a run stand against targets of the user's choice.
+
+    sample : a labelled reference sample: coverage and stock of all regions together, corrected by it, stand beside the
+    map's. Raises InputError when it is no run.
+    """
     account = tables.read_account(run)
     path = run / "coverage.csv"
     if not path.is_file():
@@ -21,7 +33,29 @@ def of_run(run: Path, own: Path | None, document: str, whole_nation: bool) -> pd
     coverage = pd.read_csv(path, dtype={"region_id": str, "region_name": str}, keep_default_na=True)
     coverage["region_name"] = coverage["region_name"].fillna("")
     mine = targets.read_targets(read_text(own).text, str(own)) if own else ()
-    return targets.scorecard(account, coverage, targets.national(document=document), mine, whole_nation=whole_nation)
+    sampled = _sampled(run, sample, column) if sample else {}
+    return targets.scorecard(
+        account, coverage, targets.national(document=document), mine, whole_nation=whole_nation,
+        draws=targets.stock_draws(account), sampled=sampled,
+    )  # fmt: skip
+
+
+def _sampled(run: Path, sample: Path, column: str) -> dict[tuple[str, str], targets.Sampled]:
+    """Coverage and stock of the union, corrected by the sample."""
+    told = samples.estimate(run, sample, column=column).summary
+    found = {}
+    figures = {
+        "forest_coverage": (told.get("coverage") or {}).get("corrected_percent"),
+        "forest_stock": (told.get("corrected") or {}).get("stock_volume", {}).get("corrected"),
+    }
+    for indicator, figure in figures.items():
+        value, se = ((figure or {}).get(k) for k in ("value", "se"))
+        if value is not None and se is not None:
+            draws = targets.normal_draws(value, se)
+            found[TOTAL_REGION, indicator] = targets.Sampled(
+                value, draws, f"corrected by the reference sample {sample.name}"
+            )
+    return found
 
 
 def register_text() -> str:
@@ -45,7 +79,9 @@ def text(card: pd.DataFrame) -> str:
             "target_value",
             "value",
             "unit",
+            "se",
             "status",
+            "probability",
             "contribution_percent",
         ]
     ]

@@ -17,10 +17,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 
-from sinks.accounts import TOTAL_REGION, Account
+from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.errors import InputError
 from sinks.parameters import records
+from sinks.quantities import VOLUME
 
 GUIDANCE: Final = "guidance_2021"
 """The document whose targets are the default."""
@@ -132,6 +134,32 @@ SURE: Final = 0.95
 uncertainty: likely is 66 % and more, extremely likely 95 % and more]."""
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A figure corrected by a reference sample. basis : one line that says by which; draws : values that it may have."""
+
+    value: float
+    draws: NDArray[np.float64]
+    basis: str
+
+
+def normal_draws(value: float, se: float, count: int = 4001) -> NDArray[np.float64]:
+    """Quantiles of a normal distribution at even probabilities: draws without chance."""
+    return value + se * np.asarray(norm.ppf((np.arange(count) + 0.5) / count))
+
+
+def stock_draws(account: Account) -> dict[tuple[str, str], NDArray[np.float64]]:
+    """Draws of the forest's stock by region from the account's standard errors, where it has them."""
+    if account.errors is None:
+        return {}
+    e = account.errors
+    hit = e[(e["ecosystem"] == "forest") & (e["forest_type"] == ALL) & (e["quantity"] == VOLUME.key) & (e["se"] > 0)]
+    return {
+        (region, "forest_stock"): normal_draws(forest_stock_m3(account, region), se)
+        for region, se in zip(hit["region_id"], hit["se"], strict=True)
+    }
+
+
 def verdict(probability: float) -> str:
     """met, likely met, undecided, likely missed or missed, from the probability that a target is met."""
     if probability >= SURE:
@@ -151,8 +179,11 @@ def scorecard(
     *,
     whole_nation: bool = False,
     draws: Mapping[tuple[str, str], NDArray[np.float64]] | None = None,
+    sampled: Mapping[tuple[str, str], Sampled] | None = None,
 ) -> pd.DataFrame:
     """How every region stands (``SCORECARD_COLUMNS``).
+
+    sampled : by (region_id, indicator), the figure corrected by a reference sample: a row of its own after the map's.
 
     draws : by (region_id, indicator), values that a region's figure may have: gives standard error and probability, and a
     verdict with its likelihood; without them the figure itself is compared.
@@ -178,6 +209,18 @@ def scorecard(
                 role = "contribution"
             may_be = (draws or {}).get((region_id, target.indicator))
             rows.append(_score(region_id, region_name, target, role, values[target.indicator], basis, may_be))
+            if corrected := (sampled or {}).get((region_id, target.indicator)):
+                rows.append(
+                    _score(
+                        region_id,
+                        region_name,
+                        target,
+                        role,
+                        corrected.value,
+                        f"{corrected.basis}; {basis}",
+                        corrected.draws,
+                    )
+                )
     unknown = sorted({t.region_id for t in own} - {r for r, _ in regions})
     if unknown:
         raise InputError(f"the targets speak of regions that are not in this account: {', '.join(unknown)}")

@@ -499,3 +499,23 @@ def test_over_many_seeds_the_estimate_is_unbiased_and_as_spread_as_it_says(resul
     # Of 2,061 forest pixels some 130 to 180 are drawn: without the finite population correction errors are a little too large.
     assert 0.9 < values.std() / errors.mean() < 1.05
     assert 0.92 <= hits.mean() <= 0.99
+
+
+def test_the_scorecard_takes_the_corrected_figures_beside_the_maps(result, drawn, tmp_path):
+    rng = np.random.default_rng(3)
+    filled = tmp_path / "filled.gpkg"
+    label(drawn, filled, lambda k, row: "cropland" if rng.random() < 0.1 else row["map_class"])
+    card = pd.DataFrame(json.loads(say("targets", result, "--sample", filled, "--whole-nation", "--json")))
+    total = card[card["region_id"] == "total"]
+    told = samples.estimate(result, filled).summary["coverage"]
+    coverage = total[(total["target"] == "forest_coverage") & (total["year"] == 2025)]
+    assert len(coverage) == 2
+    by_map, corrected = coverage.iloc[0], coverage.iloc[1]
+    assert by_map["value"] == pytest.approx(told["mapped_percent"])
+    assert corrected["value"] == pytest.approx(told["corrected_percent"]["value"])
+    assert corrected["se"] == pytest.approx(told["corrected_percent"]["se"], rel=1e-3)
+    assert "reference sample filled.gpkg" in corrected["basis"]
+    expected = {t["at_least_percent"]: t["probability"] for t in told["targets"]}
+    for row in total[(total["target"] == "forest_coverage") & total["basis"].str.contains("sample")].to_dict("records"):
+        assert row["probability"] == pytest.approx(expected.get(row["target_value"], row["probability"]), abs=2e-3)
+        assert row["status"] in ("met", "likely met", "undecided", "likely missed", "missed")

@@ -114,3 +114,19 @@ def test_more_is_never_worse(value, more):
     assert targets.compare(24.1, 24.1, ">=") == "met"
     assert targets.compare(24.0, 24.0, ">") == "missed"
     assert targets.compare(float("nan"), 24.1, ">=") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(1.0, "met"), (0.95, "met"), (0.94, "likely met"), (0.66, "likely met"), (0.5, "undecided"), (0.35, "undecided"),
+     (0.33, "likely missed"), (0.06, "likely missed"), (0.05, "missed"), (0.0, "missed")],
+)  # fmt: skip
+def test_a_verdict_says_how_likely_it_is(probability: float, said: str) -> None:
+    assert targets.verdict(probability) == said
+
+
+def test_even_draws_have_the_mean_and_spread_they_stand_for() -> None:
+    draws = targets.normal_draws(24.0, 0.8)
+    assert draws.mean() == pytest.approx(24.0)
+    assert draws.std() == pytest.approx(0.8, rel=2e-3)
+    assert (draws >= 24.1).mean() == pytest.approx(0.4503, abs=1e-3)
