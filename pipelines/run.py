@@ -29,12 +29,14 @@ from sinks import targets
 from sinks.accounts import TOTAL_REGION, Account, RegionInfo
 from sinks.coverage import coverage_table
 from sinks.exactsum import to_floats
-from sinks.parameters import Coefficient
+from sinks.parameters import Coefficient, unverified
 from sinks.units import M2_PER_HA
 from sinks.views import policy_views
 
 log = logging.getLogger("sinks")
 
+_FEW = 5
+"""Unverified coefficients up to which each is told in a line of its own."""
 _FALLBACK = {
     "climate": "their climate zone is guessed from latitude",
     "ecozone": "theirs is that of their climate zone",
@@ -225,9 +227,14 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
         )
     if plan.study.biomass == "agc" and partial.biomass_range[1] > 1000:
         found.append(f"the largest AGC is {partial.biomass_range[1]:.0f} Mg C/ha, more than any forest holds")
-    for c in citations:
-        if c.status == "unverified":
-            found.append(f"an unverified coefficient is used: {c.cite()}")
+    loose = unverified(citations)
+    if len(loose) <= _FEW:
+        found += [f"an unverified coefficient is used: {c.cite()}" for c in loose]
+    else:
+        names = ", ".join(sorted({c.name for c in loose}))
+        found.append(
+            f"{len(loose)} unverified coefficients are used ({names}), that no source at hand confirms: see coefficients.csv"
+        )
     return tuple(found)
 
 
