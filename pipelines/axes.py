@@ -46,7 +46,7 @@ class Axis:
 
 def take(data: NDArray, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.bool_] | None]:
     """The pixels at these rows and columns, and where there is none (None: nowhere)."""
-    found = data[np.maximum(rows, 0)[:, None], np.maximum(cols, 0)[None, :]]
+    found = data[:, np.maximum(cols, 0)][np.maximum(rows, 0)]
     lost = (rows < 0)[:, None] | (cols < 0)[None, :]
     return found, lost if lost.any() else None
 
@@ -64,28 +64,38 @@ def mean(
     pixels in source pixels, rising.
     """
     known = ~np.isnan(data)
-    out = np.empty((row_edges.size - 1, col_edges.size - 1), np.float32)
+    # Rows that lie within one source row are alike: they are worked out once.
+    within = np.floor(row_edges[:-1])
+    alone = np.ceil(row_edges[1:]) - within <= 1
+    same = np.zeros(within.size, bool)
+    same[1:] = alone[1:] & alone[:-1] & (within[1:] == within[:-1])
+    distinct, of = np.flatnonzero(~same), np.cumsum(~same) - 1
+    starts, ends = row_edges[:-1][distinct], row_edges[1:][distinct]
+    out = np.empty((distinct.size, col_edges.size - 1), np.float32)
     if known.all():  # the weight of a row is then the same in every column
         summed, weight = (
-            _along_rows(data, row_edges, low_row),
-            _along_rows(np.ones((data.shape[0], 1)), row_edges, low_row),
+            _along_rows(data, starts, ends, low_row),
+            _along_rows(np.ones((data.shape[0], 1)), starts, ends, low_row),
         )
     else:
-        summed = _along_rows(np.where(known, data, 0.0), row_edges, low_row)
-        weight = _along_rows(known.astype(np.float64), row_edges, low_row)
+        summed = _along_rows(np.where(known, data, 0.0), starts, ends, low_row)
+        weight = _along_rows(known.astype(np.float64), starts, ends, low_row)
     _along_cols(summed, weight, col_edges, low_col, out)
-    return out
+    return out[of] if distinct.size < of.size else out
 
 
 @numba.njit(nogil=True, cache=True)
-def _along_rows(data: NDArray[np.float64], edges: NDArray[np.float64], low: int) -> NDArray[np.float64]:
-    """Rows of the source summed by how much of each a grid row covers (grid rows, source columns)."""
-    out = np.zeros((edges.size - 1, data.shape[1]))
-    for k in range(edges.size - 1):
-        first = max(int(np.floor(edges[k])), low)
-        last = min(int(np.ceil(edges[k + 1])), low + data.shape[0])
+def _along_rows(
+    data: NDArray[np.float64], starts: NDArray[np.float64], ends: NDArray[np.float64], low: int
+) -> NDArray[np.float64]:
+    """Rows of the source summed by how much of each a grid row covers (grid rows, source columns); all of one counts 1."""
+    out = np.zeros((starts.size, data.shape[1]))
+    for k in range(starts.size):
+        whole = np.ceil(ends[k]) - np.floor(starts[k]) <= 1.0
+        first = max(int(np.floor(starts[k])), low)
+        last = min(int(np.ceil(ends[k])), low + data.shape[0])
         for s in range(first, last):
-            w = min(edges[k + 1], s + 1.0) - max(edges[k], float(s))
+            w = 1.0 if whole else min(ends[k], s + 1.0) - max(starts[k], float(s))
             if w > 0.0:
                 for j in range(data.shape[1]):
                     out[k, j] += w * data[s - low, j]

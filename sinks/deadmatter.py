@@ -51,5 +51,7 @@ def rain_class(precipitation: Array) -> NDArray[np.uint8]:
 
 def _place(values: Array, column: str) -> NDArray[np.uint8]:
     values = np.asarray(values)
-    edges = [edge for _, edge in _classes(column)]
-    return np.where(np.isnan(values), 0, np.searchsorted(edges, values, side="left") + 1).astype(np.uint8)
+    place = (values == values).astype(np.uint8)  # 0 where it is not a number
+    for _, edge in _classes(column)[:-1]:
+        place += values > edge
+    return place

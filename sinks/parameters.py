@@ -262,6 +262,10 @@ class ParameterSet:
     overrides: Mapping[str, Table] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     base: str = ""
+    _asked: dict[Any, list[Row]] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_asked": {}}  # what was found before need not travel
 
     def find(self, topic: str, parameter: str, /, **keys: str) -> Coefficient:
         """The coefficient of ``parameter`` in table ``topic`` for these keys.
@@ -284,6 +288,12 @@ class ParameterSet:
         Rows that no source confirms are passed over unless the set's setting ``use_unverified`` is true.
         """
         keys = {**self.keys.get(topic, {}), **{k: v for k, v in keys.items() if v}}
+        question = (topic, parameter, None if schemes is None else tuple(schemes), tuple(sorted(keys.items())))
+        if question not in self._asked:  # strata by the thousand ask the same
+            self._asked[question] = self._rows(topic, parameter, schemes, keys)
+        return list(self._asked[question])
+
+    def _rows(self, topic: str, parameter: str, schemes: Sequence[str] | None, keys: Mapping[str, str]) -> list[Row]:
         if topic in self.overrides and (own := self.overrides[topic].matches(parameter, keys)):
             return own
         for scheme in self.schemes.get(topic, ()) if schemes is None else schemes:

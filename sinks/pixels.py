@@ -306,8 +306,8 @@ def _look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tu
 
 def _share_above(layers: Mapping[str, NDArray], name: str, threshold: float) -> NDArray[np.uint8]:
     """1 where a share reaches the threshold, or is above 0 where that is 0; 0 where it has no value."""
-    share = np.nan_to_num(layers[name])
-    return ((share >= threshold) & (share > 0)).astype(np.uint8)
+    share = layers[name]
+    return ((share >= threshold) & (share > 0)).view(np.uint8)
 
 
 def _black(r: Recipe, layers: Mapping[str, NDArray], shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from sinks.coding import NODATA, UNKNOWN, Coding
 from sinks.ecosystems.forest import leaf_type
 from sinks.parameters import Coefficient, ParameterSet
 from sinks.plug import Cover, Ecosystem, Options, Stratum
-from sinks.strata import Pieces, blank, compile_stratum
+from sinks.strata import Memory, Pieces, blank, compile_stratum
 
 NODATA_CODE = 0
 UNKNOWN_CODE = 250
@@ -33,12 +33,13 @@ class Science:
     options: Options
     lookup: Ecosystem | None = None
     _pieces: dict[int, Pieces] = field(default_factory=dict, compare=False, repr=False)
+    _memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k in ("coding", "parameters", "options", "lookup")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state, _pieces={})
+        self.__dict__.update(state, _pieces={}, _memory=Memory())
 
     def pieces(self, code: int) -> Pieces:
         """The pieces of a stratum code. Raises InputError naming a missing coefficient."""
@@ -48,7 +49,7 @@ class Science:
                 self._pieces[code] = blank(self.coding.terms)
             else:
                 self._pieces[code] = compile_stratum(
-                    stratum, self.coding.terms, self.parameters, self.options, self.lookup
+                    stratum, self.coding.terms, self.parameters, self.options, self.lookup, self._memory
                 )
         return self._pieces[code]
 

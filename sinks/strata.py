@@ -8,8 +8,9 @@ equation that is not straight between its breaks is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ ERROR_OF = "se_"
 SD = "agb_sd"
 """Prefix of a quantity's standard error, and the term that it comes from: the last one."""
 
+_PLACE: Final = {key: n for n, key in enumerate(KEYS)}
 _STRAIGHT = 1e-9
 """Largest deviation from a straight line that counts as rounding, relative to the quantity."""
 
@@ -52,8 +54,8 @@ class Pieces:
         if key.startswith(ERROR_OF):
             return self._error(key.removeprefix(ERROR_OF))
         if key not in SUMS:
-            return self.lines[:, KEYS.index(key)]
-        parts = self.lines[:, [KEYS.index(k) for k in SUMS[key]]]
+            return self.lines[:, _PLACE[key]]
+        parts = self.lines[:, [_PLACE[k] for k in SUMS[key]]]
         given = ~np.isnan(parts[:, :, 0])
         total = np.where(given[:, :, None], parts, 0.0).sum(axis=1)
         total[~given.any(axis=1)] = np.nan
@@ -72,32 +74,80 @@ class Pieces:
         return found
 
 
+@dataclass(frozen=True)
+class _Watched(Stratum):
+    """A stratum that remembers which of its fields were read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        own = object.__getattribute__(self, "__dict__")
+        if name in own and "read by" in own:
+            own["read by"].add(name)
+        return object.__getattribute__(self, name)
+
+
+@dataclass
+class Memory:
+    """What was compiled before. Strata by the thousand differ only in what a plug does not look at: its coefficients are
+    resolved once for each combination of the fields that it has read, and its lines once for each set of coefficients."""
+
+    coefficients: dict[str, dict[tuple[str, ...], dict[tuple[Any, ...], Coefficients]]] = field(default_factory=dict)
+    lines: dict[tuple[Any, ...], dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+
+    def resolve(self, plug: Ecosystem, stratum: Stratum, parameters: ParameterSet, options: Options) -> Coefficients:
+        """The plug's coefficients of a stratum."""
+        known = self.coefficients.setdefault(plug.key, {})
+        for names, by_value in list(known.items()):
+            if (found := by_value.get(tuple(getattr(stratum, n) for n in names))) is not None:
+                return found
+        watched = _Watched(**{f.name: getattr(stratum, f.name) for f in fields(stratum)})
+        read: set[str] = set()
+        watched.__dict__["read by"] = read
+        found = plug.coefficients(watched, parameters, options)
+        names = tuple(sorted(read))
+        known.setdefault(names, {})[tuple(getattr(stratum, n) for n in names)] = found
+        return found
+
+    def lines_of(
+        self, plug: Ecosystem, c: Coefficients, present: Sequence[str], terms: Sequence[str], low: float, high: float
+    ) -> dict[str, NDArray[np.float64]]:
+        """The plug's lines in one interval of the biomass value."""
+        key = (plug.key, id(c), tuple(present), low, high)  # what was resolved is kept, so its id is not given again
+        if key not in self.lines:
+            self.lines[key] = _lines(plug, c, present, terms, low, high)
+        return self.lines[key]
+
+
 def compile_stratum(
-    stratum: Stratum, terms: Sequence[str], parameters: ParameterSet, options: Options, plug: Ecosystem | None = None
+    stratum: Stratum,
+    terms: Sequence[str],
+    parameters: ParameterSet,
+    options: Options,
+    plug: Ecosystem | None = None,
+    memory: Memory | None = None,
 ) -> Pieces:
     """The pieces of a stratum: its ecosystem's, with the overlays' added.
 
     terms : names of the layers whose values enter, the biomass layer (if any) first;
-    plug : the ecosystem to use, by default the one that counts the stratum's cover.
+    plug : the ecosystem to use, by default the one that counts the stratum's cover;
+    memory : of one set of terms, parameters and options.
     Raises InputError when a coefficient is missing, ValueError when two plugs claim one quantity or a line is not straight.
     """
+    memory = memory or Memory()
     own = plug or ecosystems.plug_of(stratum.cover.ecosystem)
-    parts = [(own, own.coefficients(stratum, parameters, options))]
-    for overlay in ecosystems.plugs().values():
-        if overlay.overlay:
-            parts.append((overlay, overlay.coefficients(stratum, parameters, options)))
+    plugs = [own, *(overlay for overlay in ecosystems.plugs().values() if overlay.overlay)]
+    parts = [(part, memory.resolve(part, stratum, parameters, options)) for part in plugs]
     edges = _edges([edge for part, c in parts for edge in part.breaks(c, options)])
     present = [t for t in terms if t in stratum.present]
     lines = np.full((len(edges) + 1, len(KEYS), 1 + len(terms)), np.nan)
     for part, c in parts:
         for piece, (low, high) in enumerate(_intervals(edges)):
-            for key, line in _lines(part, c, present, terms, low, high).items():
-                slot = lines[piece, KEYS.index(key)]
+            for key, line in memory.lines_of(part, c, present, terms, low, high).items():
+                slot = lines[piece, _PLACE[key]]
                 if not np.isnan(slot[0]):
                     raise ValueError(f"{part.key} yields {key}, which another ecosystem of the stratum yields already")
                 slot[:] = line
-    plugs, known = tuple(part.key for part, _ in parts), SD in stratum.present
-    return Pieces(edges, lines, tuple(c for _, c in parts), plugs, tuple(terms), known)
+    names, known = tuple(part.key for part, _ in parts), SD in stratum.present
+    return Pieces(edges, lines, tuple(c for _, c in parts), names, tuple(terms), known)
 
 
 def _edges(values: Sequence[float]) -> NDArray[np.float64]:
