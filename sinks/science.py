@@ -34,12 +34,13 @@ class Science:
     lookup: Ecosystem | None = None
     _pieces: dict[int, Pieces] = field(default_factory=dict, compare=False, repr=False)
     _memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+    _classes_of: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k in ("coding", "parameters", "options", "lookup")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state, _pieces={}, _memory=Memory())
+        self.__dict__.update(state, _pieces={}, _memory=Memory(), _classes_of={})
 
     def pieces(self, code: int) -> Pieces:
         """The pieces of a stratum code. Raises InputError naming a missing coefficient."""
@@ -59,11 +60,14 @@ class Science:
 
     def strata(self, codes: NDArray[np.int64], request: onepass.MapRequest) -> onepass.Strata:
         """The pieces of some codes, stacked for the pass."""
-        return onepass.stack([self.pieces(int(code)) for code in codes], request)
+        return onepass.stack([self.pieces(code) for code in codes.tolist()], request)
 
     def ecosystem_codes(self, codes: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Value of the ecosystem map for each code."""
-        return np.asarray([self.ecosystem_code(self.coding.stratum(int(code)).cover) for code in codes], dtype=np.uint8)
+        for code in codes.tolist():
+            if code not in self._classes_of:
+                self._classes_of[code] = self.ecosystem_code(self.coding.stratum(code).cover)
+        return np.asarray([self._classes_of[code] for code in codes.tolist()], dtype=np.uint8)
 
     def ecosystem_code(self, cover: Cover) -> int:
         """Value of the ecosystem map for a cover."""

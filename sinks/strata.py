@@ -45,12 +45,18 @@ class Pieces:
     plugs: tuple[str, ...]
     terms: tuple[str, ...] = ()
     knows_sd: bool = False
+    _asked: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def of(self, key: str) -> NDArray[np.float64]:
         """Lines (pieces, 1 + terms) of one quantity; those of a sum add up the parts that have a value.
 
         ``se_KEY`` is the standard error of a quantity by the biomass layer's: |slope| · its standard deviation.
         """
+        if key not in self._asked:
+            self._asked[key] = self._of(key)
+        return self._asked[key]
+
+    def _of(self, key: str) -> NDArray[np.float64]:
         if key.startswith(ERROR_OF):
             return self._error(key.removeprefix(ERROR_OF))
         if key not in SUMS:
@@ -88,10 +94,11 @@ class _Watched(Stratum):
 @dataclass
 class Memory:
     """What was compiled before. Strata by the thousand differ only in what a plug does not look at: its coefficients are
-    resolved once for each combination of the fields that it has read, and its lines once for each set of coefficients."""
+    resolved once for each combination of the fields that it has read, and lines and pieces once for each set of them."""
 
     coefficients: dict[str, dict[tuple[str, ...], dict[tuple[Any, ...], Coefficients]]] = field(default_factory=dict)
     lines: dict[tuple[Any, ...], dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+    pieces: dict[tuple[Any, ...], Pieces] = field(default_factory=dict)
 
     def resolve(self, plug: Ecosystem, stratum: Stratum, parameters: ParameterSet, options: Options) -> Coefficients:
         """The plug's coefficients of a stratum."""
@@ -136,8 +143,11 @@ def compile_stratum(
     own = plug or ecosystems.plug_of(stratum.cover.ecosystem)
     plugs = [own, *(overlay for overlay in ecosystems.plugs().values() if overlay.overlay)]
     parts = [(part, memory.resolve(part, stratum, parameters, options)) for part in plugs]
-    edges = _edges([edge for part, c in parts for edge in part.breaks(c, options)])
     present = [t for t in terms if t in stratum.present]
+    alike = (own.key, tuple(id(c) for _, c in parts), tuple(present))  # what was resolved is kept: see ``lines_of``
+    if alike in memory.pieces:
+        return memory.pieces[alike]
+    edges = _edges([edge for part, c in parts for edge in part.breaks(c, options)])
     lines = np.full((len(edges) + 1, len(KEYS), 1 + len(terms)), np.nan)
     for part, c in parts:
         for piece, (low, high) in enumerate(_intervals(edges)):
@@ -147,7 +157,8 @@ def compile_stratum(
                     raise ValueError(f"{part.key} yields {key}, which another ecosystem of the stratum yields already")
                 slot[:] = line
     names, known = tuple(part.key for part, _ in parts), SD in stratum.present
-    return Pieces(edges, lines, tuple(c for _, c in parts), names, tuple(terms), known)
+    memory.pieces[alike] = Pieces(edges, lines, tuple(c for _, c in parts), names, tuple(terms), known)
+    return memory.pieces[alike]
 
 
 def _edges(values: Sequence[float]) -> NDArray[np.float64]:
