@@ -89,7 +89,9 @@ def test_an_own_target_is_judged_by_its_probability(scene):
     first = assess(scene, "first")
     stock = first.account.value("stock_volume", ecosystem="forest")
     rows = [f"total,forest_stock,2025,{stock * f:.0f},m3" for f in (0.2, 1.0, 3.0)]
-    (folder / "targets.csv").write_text("region_id,indicator,year,value,unit\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "targets.csv").write_text(
+        "region_id,indicator,year,value,unit\n" + "\n".join(rows) + "\n", encoding="utf-8"
+    )
     done = assess(scene, "judged", targets=str(folder / "targets.csv"))
     own = done.scorecard[done.scorecard["role"] == "own"].sort_values("target_value")
     assert own["status"].tolist() == ["met", "undecided", "missed"]
