@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,7 @@ from pipelines.grid import Block, Grid
 from pipelines.sources import GDAL_ENV, Source, grid_of, open_raster
 from pipelines.vrt import Tile, class_view_type, view
 from sinks.area import areal_scale, cell_area, ellipsoid, is_equal_area, metres_per_unit
+from sinks.lattice import Lattice
 
 FINER: Final = 1.5
 """A source whose pixels are this many times smaller than the grid's is finer than it."""
@@ -76,10 +77,12 @@ class Alignment:
 @dataclass(frozen=True)
 class Values:
     """A block of a layer. data (h, w): float32 with NaN where absent, or a class's own integers;
-    valid : for classes, where there is a value; None if all pixels have one or absence shows by the nodata code."""
+    valid : for classes, where there is a value; None if all pixels have one or absence shows by the nodata code;
+    lattice : where rows and columns repeat and ``data`` and ``valid`` hold each once; None where they are the block's."""
 
     data: NDArray
     valid: NDArray[np.bool_] | None = None
+    lattice: Lattice | None = None
 
 
 # ------------------------------------------------------------------------------------------ deciding
@@ -199,22 +202,32 @@ def _way(source: Source, grid: Grid) -> str:
 
 
 def read(alignment: Alignment, block: Block, halo: int = 0) -> Values:
-    """A block's values, with ``halo`` more pixels on every side, absent beyond the map.
+    """A block's values, with ``halo`` more pixels on every side, absent beyond the map; see ``read_once``."""
+    found = read_once(alignment, block, halo)
+    if found.lattice is None:
+        return found
+    return Values(found.lattice.spread(found.data), None if found.valid is None else found.lattice.spread(found.valid))
+
+
+def read_once(alignment: Alignment, block: Block, halo: int = 0) -> Values:
+    """The same, rows and columns that repeat held once.
 
     Raises RunError naming file and window when a read fails, InputError when a raster of classes holds fractions.
     """
     wide = Block(block.index, block.row - halo, block.col - halo, block.height + 2 * halo, block.width + 2 * halo)
     try:
         with rasterio.Env(**GDAL_ENV):
-            data, absent = _stored(alignment, wide)
+            data, absent, lattice = _stored(alignment, wide)
     except (RasterioError, CPLE_BaseError) as error:
         raise RunError(
             f"{alignment.path}: reading rows {block.row} to {block.row + block.height}, columns {block.col} to "
             f"{block.col + block.width} of the grid failed ({str(error).splitlines()[0]}); the file is damaged or has changed"
         ) from error
     if alignment.source.layer.kind == "class":
-        return _classes(alignment, data, absent)
-    return Values(_measured(alignment, wide, data, absent))
+        return replace(_classes(alignment, data, absent), lattice=lattice)
+    if lattice is not None and alignment.source.layer.kind == "amount":  # its pixels' areas do not repeat
+        data, absent, lattice = lattice.spread(data), None if absent is None else lattice.spread(absent), None
+    return Values(_measured(alignment, wide, data, absent), lattice=lattice)
 
 
 class _Handles(threading.local):
@@ -277,8 +290,8 @@ def _view_type(source: Source) -> tuple[str, float]:
     return "float32" if exact else "float64", math.nan
 
 
-def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
-    """A block as it is stored (or as the view has it), and where nothing is, None for nowhere."""
+def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None, Lattice | None]:
+    """A block as it is stored (or as the view has it); where nothing is, None for nowhere; and what repeats in both."""
     source, grid = alignment.source, alignment.grid
     if alignment.mode == "axes":
         return _by_axes(alignment, block)
@@ -295,9 +308,8 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
     r0, c0 = max(top, block.row), max(left, block.col)
     r1, c1 = min(bottom, block.row + block.height), min(right, block.col + block.width)
     if r0 >= r1 or c0 >= c1:
-        return np.zeros((block.height, block.width), _view_type(source)[0] if warp else source.dtype), np.ones(
-            (block.height, block.width), bool
-        )
+        kind = _view_type(source)[0] if warp else source.dtype
+        return np.zeros((block.height, block.width), kind), np.ones((block.height, block.width), bool), None
     dataset = _handles.get(alignment)
     if warp:
         data = _by_tiles(dataset, r0, c0, r1, c1)
@@ -309,40 +321,50 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
     else:
         data, absent = _direct(dataset, source, r0 + row, c0 + col, r1 - r0, c1 - c0)
     if data.shape == (block.height, block.width):
-        return data, absent
+        return data, absent, None
     at = (slice(r0 - block.row, r1 - block.row), slice(c0 - block.col, c1 - block.col))
     whole, nothing = np.zeros((block.height, block.width), data.dtype), np.ones((block.height, block.width), bool)
     whole[at], nothing[at] = data, False if absent is None else absent
-    return whole, nothing
+    return whole, nothing, None
 
 
-def _by_axes(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None]:
+def _by_axes(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.bool_] | None, Lattice | None]:
     """A block of a source in the grid's own CRS: nearest pixels as stored, means in the layer's unit."""
     source, grid = alignment.source, alignment.grid
     rows, cols = axes_of(source, grid, alignment.turn)
     top, bottom = rows.span(block.row, block.height)
     left, right = cols.span(block.col, block.width)
-    # What lies beyond the map is absent, whatever the source has there.
-    off_map = np.ones((block.height, block.width), bool)
-    off_map[max(0, -block.row) : grid.height - block.row, max(0, -block.col) : grid.width - block.col] = False
-    beyond = off_map if off_map.any() else None
     if top >= bottom or left >= right:
         kind = source.dtype if alignment.resampling == "nearest" else "float32"
-        return np.zeros((block.height, block.width), kind), np.ones((block.height, block.width), bool)
+        nowhere = Lattice(np.zeros(block.height, np.int64), np.zeros(block.width, np.int64))
+        return np.zeros((1, 1), kind), np.ones((1, 1), bool), nowhere
     data, absent = _direct(_handles.get(alignment), source, top, left, bottom - top, right - left)
+    lost: NDArray[np.bool_] | None = None
     if alignment.resampling == "nearest":
         places = rows.nearest(block.row, block.height, top, bottom), cols.nearest(block.col, block.width, left, right)
-        found, lost = take(data, *places)
-        for more in (take(absent, *places)[0] if absent is not None else None, beyond):
-            if more is not None:
-                lost = more if lost is None else lost | more
-        return found, lost
-    values = data.astype(np.float64) * source.scale + source.offset
-    values[~np.isfinite(values)] = np.nan
-    if absent is not None:
-        values[absent] = np.nan
-    averaged = mean(values, rows.edges(block.row, block.height), cols.edges(block.col, block.width), top, left)
-    return averaged, beyond
+        found, lost, lattice = take(data, *places)
+        if absent is not None:
+            lost = take(absent, *places)[0] if lost is None else lost | take(absent, *places)[0]
+    else:
+        values = data.astype(np.float64) * source.scale + source.offset
+        values[~np.isfinite(values)] = np.nan
+        if absent is not None:
+            values[absent] = np.nan
+        edges = rows.edges(block.row, block.height), cols.edges(block.col, block.width)
+        found, lattice = mean(values, *edges, top, left)
+    if not _leaves(grid, block):
+        return found, lost, lattice
+    # What lies beyond the map is absent, whatever the source has there.
+    beyond = np.ones((block.height, block.width), bool)
+    beyond[max(0, -block.row) : grid.height - block.row, max(0, -block.col) : grid.width - block.col] = False
+    return lattice.spread(found), beyond if lost is None else beyond | lattice.spread(lost), None
+
+
+def _leaves(grid: Grid, block: Block) -> bool:
+    """Whether a block reaches beyond the map."""
+    return (
+        block.row < 0 or block.col < 0 or block.row + block.height > grid.height or block.col + block.width > grid.width
+    )
 
 
 def _by_tiles(dataset: rasterio.DatasetReader, r0: int, c0: int, r1: int, c1: int) -> NDArray:

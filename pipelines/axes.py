@@ -13,6 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks.lattice import Lattice
+
 _GRAIN = 1e6
 """Places are rounded to this part of a source pixel: edges that are meant to coincide do."""
 
@@ -44,11 +46,31 @@ class Axis:
         return np.where((at >= low) & (at < high), at - low, -1)
 
 
-def take(data: NDArray, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.bool_] | None]:
-    """The pixels at these rows and columns, and where there is none (None: nowhere)."""
-    found = data[:, np.maximum(cols, 0)][np.maximum(rows, 0)]
+def take(
+    data: NDArray, rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> tuple[NDArray, NDArray[np.bool_] | None, Lattice]:
+    """The pixels at these rows and columns, runs of one taken once; where there is none (None: nowhere); and whose is whose."""
+    rows, row_of = _once(rows)
+    cols, col_of = _once(cols)
+    found = data[np.maximum(rows, 0)[:, None], np.maximum(cols, 0)[None, :]]
     lost = (rows < 0)[:, None] | (cols < 0)[None, :]
-    return found, lost if lost.any() else None
+    return found, lost if lost.any() else None, Lattice(row_of, col_of)
+
+
+def _once(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Runs of one place taken once, and the run of each."""
+    first = np.ones(places.size, bool)
+    first[1:] = places[1:] != places[:-1]
+    return places[first], np.cumsum(first) - 1
+
+
+def _alone(edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Grid pixels along an axis that differ, and for every one the place of its like: those within one source pixel are."""
+    within = np.floor(edges[:-1])
+    alone = np.ceil(edges[1:]) - within <= 1
+    same = np.zeros(within.size, bool)
+    same[1:] = alone[1:] & alone[:-1] & (within[1:] == within[:-1])
+    return np.flatnonzero(~same), np.cumsum(~same) - 1
 
 
 def mean(
@@ -57,21 +79,18 @@ def mean(
     col_edges: NDArray[np.float64],
     low_row: int,
     low_col: int,
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], Lattice]:
     """Mean of the source under each grid pixel, by area; NaN where no source pixel has a value.
 
     data : source pixels, NaN where there is none, whose first is (low_row, low_col); row_edges, col_edges : of the grid
-    pixels in source pixels, rising.
+    pixels in source pixels, rising. Rows and columns that are alike are worked out once.
+    returns : the means of the distinct rows and columns, and whose they are.
     """
     known = ~np.isnan(data)
-    # Rows that lie within one source row are alike: they are worked out once.
-    within = np.floor(row_edges[:-1])
-    alone = np.ceil(row_edges[1:]) - within <= 1
-    same = np.zeros(within.size, bool)
-    same[1:] = alone[1:] & alone[:-1] & (within[1:] == within[:-1])
-    distinct, of = np.flatnonzero(~same), np.cumsum(~same) - 1
-    starts, ends = row_edges[:-1][distinct], row_edges[1:][distinct]
-    out = np.empty((distinct.size, col_edges.size - 1), np.float32)
+    rows, row_of = _alone(row_edges)
+    cols, col_of = _alone(col_edges)
+    starts, ends = row_edges[:-1][rows], row_edges[1:][rows]
+    out = np.empty((rows.size, cols.size), np.float32)
     if known.all():  # the weight of a row is then the same in every column
         summed, weight = (
             _along_rows(data, starts, ends, low_row),
@@ -80,8 +99,8 @@ def mean(
     else:
         summed = _along_rows(np.where(known, data, 0.0), starts, ends, low_row)
         weight = _along_rows(known.astype(np.float64), starts, ends, low_row)
-    _along_cols(summed, weight, col_edges, low_col, out)
-    return out[of] if distinct.size < of.size else out
+    _along_cols(summed, weight, col_edges[:-1][cols], col_edges[1:][cols], low_col, out)
+    return out, Lattice(row_of, col_of)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -106,24 +125,27 @@ def _along_rows(
 def _along_cols(
     summed: NDArray[np.float64],
     weight: NDArray[np.float64],
-    edges: NDArray[np.float64],
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
     low: int,
     out: NDArray[np.float32],
 ) -> None:
     """Columns likewise, and the division. weight : as ``summed``, or one column that stands for all."""
-    n = edges.size - 1
+    n = starts.size
     first = np.empty(n, np.int64)
     last = np.empty(n, np.int64)
+    whole = np.empty(n, np.bool_)
     for j in range(n):
-        first[j] = max(int(np.floor(edges[j])), low)
-        last[j] = min(int(np.ceil(edges[j + 1])), low + summed.shape[1])
+        whole[j] = np.ceil(ends[j]) - np.floor(starts[j]) <= 1.0
+        first[j] = max(int(np.floor(starts[j])), low)
+        last[j] = min(int(np.ceil(ends[j])), low + summed.shape[1])
     one = weight.shape[1] == 1
     for k in range(out.shape[0]):
         for j in range(n):
             total = 0.0
             covered = 0.0
             for s in range(first[j], last[j]):
-                w = min(edges[j + 1], s + 1.0) - max(edges[j], float(s))
+                w = 1.0 if whole[j] else min(ends[j], s + 1.0) - max(starts[j], float(s))
                 total += w * summed[k, s - low]
                 covered += w * weight[k, 0 if one else s - low]
             out[k, j] = np.float32(total / covered) if covered > 0.0 else np.float32(np.nan)

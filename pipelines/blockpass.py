@@ -13,10 +13,12 @@ from pipelines import align, maps, zones
 from pipelines.errors import InputError, RunError
 from pipelines.grid import Block, Grid
 from sinks import coding, exactsum, onepass
+from sinks.climate import zone_by_latitude
 from sinks.coverage import ForestDefinition
+from sinks.lattice import Lattice, Stack
 from sinks.layers import CLASS, problem
 from sinks.patches import large_enough
-from sinks.pixels import Recipe, look
+from sinks.pixels import Look, Recipe, look
 from sinks.quantities import TOTAL, VOLUME
 from sinks.science import Science
 from sinks.strata import ERROR_OF
@@ -138,8 +140,8 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     wide, raw = read_cover(plan, block, plan.patch - 1)
     cover = inner(wide, plan.patch - 1)
     layers = read_layers(plan, block)
-    category, term, guessed = strata_of(plan, block, wide, layers)
-    packed = coding.pack(category, plan.science.coding.radices, term)
+    outer, seen_by, term, guessed = strata_of(plan, block, wide, layers)
+    packed = coding.pack(outer, seen_by.categories, plan.science.coding.radices, term)
     code = packed.code
     region = _one_region(*shape) if plan.regions is None else zones.label(plan.regions, block)
     seen = onepass.survey(packed, region, plan.n_regions)
@@ -147,10 +149,11 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
     _check_area(code, area, sums)
     shards = _write(plan, block, arrays, packed, seen)
-    biomass = term[0] if plan.science.options.biomass in plan.science.coding.terms else term[:0]
     span = (np.inf, -np.inf)
-    if biomass.size and not np.isnan(low := np.fmin.reduce(biomass, axis=None)):
-        span = (float(low), float(np.fmax.reduce(biomass, axis=None)))
+    if plan.science.options.biomass in plan.science.coding.terms:
+        biomass = term.held(0)
+        if not np.isnan(low := np.fmin.reduce(biomass, axis=None)):
+            span = (float(low), float(np.fmax.reduce(biomass, axis=None)))
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,
@@ -166,7 +169,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
 
 def _cells(
     plan: BlockPlan, block: Block, packed: coding.Packed, region: NDArray[np.int32], area: NDArray[np.float64],
-    term: NDArray[np.float32], seen: onepass.Survey,
+    term: Stack, seen: onepass.Survey,
 ) -> onepass.ErrorCells:  # fmt: skip
     """Standard errors by cell, where the biomass layer has them."""
     if not plan.cell:
@@ -206,15 +209,17 @@ def read_cover(plan: BlockPlan, block: Block, halo: int = 0) -> tuple[NDArray[np
     return cover, raw
 
 
-def read_layers(plan: BlockPlan, block: Block) -> dict[str, NDArray]:
-    """The block's values of every layer but the land cover; refuses negative stocks."""
+def read_layers(plan: BlockPlan, block: Block) -> dict[str, align.Values]:
+    """The block's values of every layer but the land cover, what repeats held once; refuses negative stocks."""
     found = {}
     for name, alignment in plan.alignments.items():
         if name == "landcover":
             continue
-        values = align.read(alignment, block)
-        found[name] = _codes(values) if alignment.source.layer.kind == CLASS else values.data
-        if wrong := problem(name, found[name]):
+        values = align.read_once(alignment, block)
+        if alignment.source.layer.kind == CLASS:
+            values = align.Values(_codes(values), lattice=values.lattice)
+        found[name] = values
+        if wrong := problem(name, values.data):
             raise InputError(
                 f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
                 f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"
@@ -237,21 +242,56 @@ def inner(values: NDArray, halo: int) -> NDArray:
 
 
 def strata_of(
-    plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, NDArray]
-) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32], dict[str, int]]:
-    """The coding's categories in its order, the values of its terms, and by class layer how many pixels lack a class.
+    plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, align.Values]
+) -> tuple[list[NDArray[np.uint8]], Look, Stack, dict[str, int]]:
+    """The coding's first categories (cover, tree), the others on the lattice of the terms, the terms, and by class layer how
+    many pixels lack a class.
 
     wide : places of the covers of the block with its surroundings, as far as the smallest stand can reach.
     """
     cover = inner(wide, plan.patch - 1)
-    seen = look(plan.recipe, layers, plan.grid.latitude(block), cover.shape)
+    latitude = plan.grid.latitude(block)
+    names = plan.recipe.terms()
+    fine = frozenset(n for n in plan.recipe.passed_on() if layers[n].lattice is None)
+    used = {n: v for n, v in layers.items() if n not in fine and n != "canopy"}
+    lattice = Lattice.meet([_by_latitude(plan.recipe, latitude, block), *(_lattice(v) for v in used.values())])
+    held = {n: _lattice(v).thinned(v.data, lattice) for n, v in used.items()}
+    at_rows = np.flatnonzero(np.diff(lattice.rows, prepend=-1))
+    at_cols = np.flatnonzero(np.diff(lattice.cols, prepend=-1))
+    column = latitude[at_rows][:, at_cols] if latitude.shape[1] > 1 else latitude[at_rows]
+    seen = look(plan.recipe, held, column, lattice.shape, fine)
+    terms = Stack(
+        np.stack([layers[n].data for n in names if n in fine]) if fine else np.zeros((0, *cover.shape), np.float32),
+        seen.terms,
+        lattice,
+        tuple(k for k, n in enumerate(names) if n in fine),
+        tuple(k for k, n in enumerate(names) if n not in fine),
+    )
     tree = [_tree_state(plan, block, wide, layers)] if plan.science.coding.dimensions[0].name == TREE else []
-    guessed = {layer: int((lost & (cover > _COVER_UNKNOWN)).sum()) for layer, lost in seen.guessed.items()}
-    return [cover, *tree, *seen.categories], seen.terms, guessed
+    guessed = {
+        layer: int((lattice.spread(lost) & (cover > _COVER_UNKNOWN)).sum()) if lost.any() else 0
+        for layer, lost in seen.guessed.items()
+    }
+    return [cover, *tree], seen, terms, guessed
+
+
+def _lattice(values: align.Values) -> Lattice:
+    return values.lattice or Lattice.whole(*values.data.shape)
+
+
+def _by_latitude(recipe: Recipe, latitude: NDArray[np.float64], block: Block) -> Lattice:
+    """Where the zone of a latitude changes, if zones are told by it."""
+    if recipe.zone > 0:
+        return Lattice(np.zeros(block.height, np.int64), np.zeros(block.width, np.int64))
+    if latitude.shape[1] > 1:
+        return Lattice.whole(block.height, block.width)
+    zone = zone_by_latitude(latitude[:, 0])
+    rows = np.cumsum(np.diff(zone.astype(np.int64), prepend=int(zone[0])) != 0)
+    return Lattice(rows, np.zeros(block.width, np.int64))
 
 
 def _tree_state(
-    plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, NDArray]
+    plan: BlockPlan, block: Block, wide: NDArray[np.uint8], layers: Mapping[str, align.Values]
 ) -> NDArray[np.uint8]:
     """0 counted, 1 below the canopy threshold, 2 in too small a patch: for forest pixels; 0 elsewhere."""
     halo = plan.patch - 1
@@ -261,7 +301,10 @@ def _tree_state(
         return state
     forest = inner(stands, halo)
     if "canopy" in plan.alignments:
-        canopy = align.read(plan.alignments["canopy"], block, halo=halo).data if halo else layers["canopy"]
+        given = layers["canopy"]
+        canopy = (
+            align.read(plan.alignments["canopy"], block, halo=halo).data if halo else _lattice(given).spread(given.data)
+        )
         least = plan.definition.canopy_percent
         open_stands = stands & ((canopy < least) if plan.definition.name == "china" else (canopy <= least))
         stands = stands & ~open_stands

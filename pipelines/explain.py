@@ -55,11 +55,11 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
     wide, around = blockpass.read_cover(p, block, p.patch - 1)
     raw = blockpass.inner(around, p.patch - 1)
     layers = blockpass.read_layers(p, block)
-    categories, terms, _ = blockpass.strata_of(p, block, wide, layers)
-    packed = coding.pack(categories, p.science.coding.radices, terms)
+    outer, seen, terms, _ = blockpass.strata_of(p, block, wide, layers)
+    packed = coding.pack(outer, seen.categories, p.science.coding.radices, terms)
     code = int(packed.meaning(packed.code)[0, 0])
     stratum, pieces = p.science.coding.stratum(code), p.science.pieces(code)
-    value = [float(np.nan_to_num(t[0, 0])) for t in terms]
+    value = [float(np.nan_to_num(terms.held(k)[0, 0])) for k in range(len(terms))]
     piece = int(np.searchsorted(pieces.edges, value[0], side="left")) if value and pieces.edges.size else 0
     area = float(p.grid.area(block)[0, 0])
     density = {k: float(pieces.of(k)[piece] @ [1.0, *value]) for k in (*KEYS, *SUMS)}
@@ -67,7 +67,7 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
     return {
         "row": block.row,
         "column": block.col,
-        "inputs": {"landcover": int(raw[0, 0]), **{k: float(v[0, 0]) for k, v in layers.items()}},
+        "inputs": {"landcover": int(raw[0, 0]), **{k: float(v.data[0, 0]) for k, v in layers.items()}},
         "how the layers came to the grid": [n for a in p.alignments.values() for n in a.notes],
         "region": _region_name(plan, block),
         "class": "no ecosystem" if is_no_ecosystem(stratum) else " / ".join(filter(None, (ecosystem, forest_type))),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks.ecosystems.forest import TREES_OUTSIDE
+from sinks.lattice import Stack
 from sinks.plug import Cover, Stratum
 
 NODATA: Final = Cover("nodata")
@@ -105,21 +106,50 @@ class Packed:
         return wide if self.prefix is None else self.prefix[wide // self.span] * self.span + wide % self.span
 
 
-def pack(categories: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: NDArray[np.float32]) -> Packed:
+def pack(
+    outer: Sequence[NDArray[np.uint8]], inner: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: Stack
+) -> Packed:
     """The stratum of every pixel: mixed radix of its categories, then one bit per term that has a value.
 
-    categories : one uint8 (h, w) or broadcastable each, below its radix, the cover first;
-    terms : float32 (terms, h, w), NaN where absent.
+    outer : uint8 (h, w), the cover first; inner : the further categories, uint8 on the lattice of the terms, or
+    broadcastable to it; radices : what each category is below, in this order; terms : NaN where absent.
     """
-    packed, size = Packed(np.array(categories[0], dtype=np.int32)), int(radices[0])
-    for category, radix in zip(categories[1:], radices[1:], strict=True):
+    split, n, fine = len(outer), len(terms), len(terms.fine_at)
+    code = outer[0].astype(np.int32)
+    for category, radix in zip(outer[1:], radices[1:split], strict=True):
+        code *= np.int32(radix)
+        code += category
+    below = _pack_lattice(inner, radices[split:], terms)
+    here, numbers = _numbered(below.code)
+    _combine(code, numbers[below.code], terms.lattice.rows, terms.lattice.cols, terms.fine, here.size)
+    split_in = here.size << fine
+    size = int(np.prod(radices[:split], dtype=np.int64)) * split_in
+    if size > _MOST:
+        found, numbers = _numbered(code)
+        _renumber(code, numbers)
+    else:
+        found = np.arange(size)
+    meanings = found // split_in * (int(np.prod(radices[split:], dtype=np.int64)) << n)
+    meanings += below.meaning(here)[found % split_in >> fine]
+    for k, at in enumerate(terms.fine_at):
+        meanings += (found >> (fine - 1 - k) & 1) << (n - 1 - at)
+    return Packed(code, meanings)
+
+
+def _pack_lattice(inner: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: Stack) -> Packed:
+    """The same of what is held on the lattice; the bits of other terms are 0."""
+    packed, size = Packed(np.zeros(terms.lattice.shape, np.int32)), 1
+    for category, radix in zip(inner, radices, strict=True):
         packed, size = _room_for(packed, size, radix)
         code = packed.code
         code *= np.int32(radix)
         code += category
-    for term in terms:
+    for at in range(len(terms)):
         packed, size = _room_for(packed, size, 2)
-        _add_presence(packed.code, term)
+        if at in terms.coarse_at:
+            _add_presence(packed.code, terms.held(at))
+        else:
+            np.multiply(packed.code, 2, out=packed.code)
     return packed
 
 
@@ -127,11 +157,18 @@ def _room_for(packed: Packed, size: int, radix: int) -> tuple[Packed, int]:
     """The same, ready to have every number split in ``radix``: renumbered first where there would be too many."""
     if size * radix <= _MOST:
         return Packed(packed.code, packed.prefix, packed.span * radix), size * radix
-    here = np.flatnonzero(_seen(packed.code, size))
-    numbers = np.zeros(size, np.int32)
-    numbers[here] = np.arange(here.size, dtype=np.int32)
+    here, numbers = _numbered(packed.code)
     _renumber(packed.code, numbers)
     return Packed(packed.code, packed.meaning(here), radix), here.size * radix
+
+
+def _numbered(code: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The numbers that occur, rising, and the place of every number among them."""
+    seen = _seen(code, int(code.max(initial=0)) + 1)
+    here = np.flatnonzero(seen)
+    numbers = np.zeros(seen.size, np.int32)
+    numbers[here] = np.arange(here.size, dtype=np.int32)
+    return here, numbers
 
 
 @numba.njit(nogil=True, cache=True)
@@ -158,3 +195,24 @@ def _add_presence(code: NDArray[np.int32], term: NDArray[np.float32]) -> None:
         for j in range(code.shape[1]):
             x = term[i, j]
             code[i, j] = 2 * code[i, j] + (x == x)
+
+
+@numba.njit(nogil=True, cache=True)
+def _combine(
+    code: NDArray[np.int32],
+    inner: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    fine: NDArray[np.float32],
+    radix: int,
+) -> None:
+    """Split every number by what lies on the lattice and by which fine terms have a value, all at once."""
+    n = fine.shape[0]
+    for i in range(code.shape[0]):
+        r = rows[i]
+        for j in range(code.shape[1]):
+            code[i, j] = code[i, j] * np.int32(radix) + inner[r, cols[j]]
+        for m in range(n):
+            for j in range(code.shape[1]):
+                x = fine[m, i, j]
+                code[i, j] = 2 * code[i, j] + (x == x)

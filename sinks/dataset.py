@@ -25,6 +25,7 @@ from sinks.coding import Coding
 from sinks.coverage import coverage_table, forest_definition
 from sinks.ecosystems import classes
 from sinks.errors import InputError
+from sinks.lattice import Stack
 from sinks.layers import CLASS, LAYERS, require_possible
 from sinks.legends import Legend
 from sinks.parameters import Coefficient, ParameterSet, parameter_set
@@ -113,13 +114,14 @@ class Assessment:
 
     # ------------------------------------------------------------------ blocks of NumPy arrays
 
-    def _packed(self, cover: NDArray, latitude: NDArray, *layers: NDArray) -> tuple[coding.Packed, NDArray[np.float32]]:
+    def _packed(self, cover: NDArray, latitude: NDArray, *layers: NDArray) -> tuple[coding.Packed, Stack]:
         """The strata and values of a block."""
         named = dict(zip(self.layers, layers, strict=True))
         for name, values in named.items():
             require_possible(name, values)
         seen = look(self.recipe, named, latitude, cover.shape)
-        return coding.pack([cover, *seen.categories], self.science.coding.radices, seen.terms), seen.terms
+        terms = Stack.of(seen.terms)
+        return coding.pack([cover], seen.categories, self.science.coding.radices, terms), terms
 
     def _map_values(self, *arrays: NDArray, keys: tuple[str, ...]) -> NDArray[np.float32]:
         """Quantities of a chunk (h, w, quantities), NaN where there is none."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sinks import exactsum
 from sinks.coding import Packed
+from sinks.lattice import Stack
 from sinks.strata import Pieces
 from sinks.sums import Sums, merge
 
@@ -235,7 +236,11 @@ def _walk(
     code: NDArray[np.int32],
     region: NDArray[np.int32],
     area: NDArray[np.float64],
-    terms: NDArray[np.float32],
+    fine: NDArray[np.float32],
+    coarse: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    place: NDArray[np.int64],
     local_code: NDArray[np.int32],
     local_region: NDArray[np.int32],
     pair: NDArray[np.int32],
@@ -249,7 +254,11 @@ def _walk(
     digits: NDArray[np.int64],
 ) -> int:
     h, w = code.shape
-    n_terms = terms.shape[0]
+    n_fine = fine.shape[0]
+    n_terms = place.size
+    values = np.empty(
+        (n_terms, GRAIN), np.float32
+    )  # a row of a grain: what is held on the lattice is unfolded here only
     n_stats = 2 + n_terms
     wide = area.shape[1] > 1
     acc = np.zeros((digits.shape[0], digits.shape[1], n_stats))
@@ -258,7 +267,16 @@ def _walk(
     for gi in range(0, h, GRAIN):
         for gj in range(0, w, GRAIN):
             right = min(gj + GRAIN, w)
+            unfolded = np.int64(-1)
             for i in range(gi, min(gi + GRAIN, h)):
+                for m in range(n_fine):
+                    for n in range(gj, right):
+                        values[place[m], n - gj] = fine[m, i, n]
+                if rows[i] != unfolded and n_terms > n_fine:
+                    unfolded = rows[i]
+                    for m in range(n_fine, n_terms):
+                        for n in range(gj, right):
+                            values[place[m], n - gj] = coarse[m - n_fine, unfolded, cols[n]]
                 j = gj
                 while j < right:  # neighbours mostly share stratum, region and piece: take them as one run
                     c = code[i, j]
@@ -269,7 +287,7 @@ def _walk(
                     low = -np.inf
                     high = np.inf
                     if n_e > 0:
-                        x = np.float64(terms[0, i, j])
+                        x = np.float64(values[0, j - gj])
                         while k < n_e and x > edges[s, k]:
                             k += 1
                         low = edges[s, k - 1] if k > 0 else -np.inf
@@ -277,7 +295,7 @@ def _walk(
                     end = j + 1
                     while end < right and code[i, end] == c and region[i, end] == r:
                         if n_e > 0:
-                            x = np.float64(terms[0, i, end])
+                            x = np.float64(values[0, end - gj])
                             if x <= low or x > high:
                                 break
                         end += 1
@@ -289,14 +307,18 @@ def _walk(
                         a = area[i, n] if wide else area[i, 0]
                         sums[0] += a
                         for m in range(n_terms):
-                            y = np.float64(terms[m, i, n])
+                            y = np.float64(values[m, n - gj])
                             if y == y:
                                 sums[1 + m] += a * y
                                 if m == 0:
                                     sums[n_stats - 1] += a * y * y
                     if lines.shape[2] > 0:
                         clipped += _write_run(
-                            lines[s, k], terms[:, i, j:end], steps_per_unit, floats[:, i, j:end], ints[:, i, j:end]
+                            lines[s, k],
+                            values[:, j - gj : end - gj],
+                            steps_per_unit,
+                            floats[:, i, j:end],
+                            ints[:, i, j:end],
                         )
                     j = end
             _flush(acc, touched, digits, n_stats)
@@ -333,7 +355,7 @@ def run(
     code: NDArray[np.int32],
     region: NDArray[np.int32],
     area: NDArray[np.float64],
-    terms: NDArray[np.float32],
+    terms: Stack,
     strata: Strata,
     request: MapRequest,
     seen: Survey,
@@ -341,7 +363,7 @@ def run(
     """Walk a block once.
 
     code : int32 (h, w), ``Packed.code``; seen : the survey of the same block; strata : pieces of ``seen.codes``, in that order;
-    region : int32 (h, w); area : float64 [m²] (h, 1) or (h, w); terms : float32 (terms, h, w).
+    region : int32 (h, w); area : float64 [m²] (h, 1) or (h, w).
     returns : map arrays (maps, h, w) in the request's dtype, and the block's sums.
     """
     h, w = code.shape
@@ -349,12 +371,13 @@ def run(
     floats = np.empty((0, h, w) if request.integer else (n_maps, h, w), np.float32)
     ints = np.empty((n_maps, h, w) if request.integer else (0, h, w), np.uint16)
     per_unit = np.asarray([1.0 / step if step else 0.0 for step in request.steps])
-    n_stats = statistics(terms.shape[0])
+    n_stats = statistics(len(terms))
     count = np.zeros((seen.pair_region.size, strata.lines.shape[1]), np.int64)
     digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
     clipped = _walk(
-        code, region, area, terms, seen.local_code, seen.local_region, seen.pair, strata.edges, strata.n_edges, strata.lines,
-        per_unit, floats, ints, count, digits,
+        code, region, area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
+        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, strata.edges,
+        strata.n_edges, strata.lines, per_unit, floats, ints, count, digits,
     )  # fmt: skip
     at, piece = np.nonzero(count)
     sums = Sums(
@@ -398,7 +421,7 @@ def cell_errors(
     code: NDArray[np.int32],
     region: NDArray[np.int32],
     area: NDArray[np.float64],
-    terms: NDArray[np.float32],
+    terms: Stack,
     errors: Strata,
     groups: NDArray[np.int32],
     seen: Survey,
@@ -419,8 +442,8 @@ def cell_errors(
     weight = np.zeros((down, across, names.size, quantities))
     square = np.zeros_like(weight)
     _cell_errors(
-        code, region, area, terms, seen.local_code, seen.local_region, seen.pair, errors.edges, errors.n_edges, lines,
-        group_of.astype(np.int32), side, weight, square,
+        code, region, area, terms.layer(0), terms.layer(len(terms) - 1), seen.local_code, seen.local_region, seen.pair,
+        errors.edges, errors.n_edges, lines, group_of.astype(np.int32), side, weight, square,
     )  # fmt: skip
     i, j, g = np.nonzero(square.any(axis=3))
     return ErrorCells(
@@ -434,7 +457,8 @@ def _cell_errors(
     code: NDArray[np.int32],
     region: NDArray[np.int32],
     area: NDArray[np.float64],
-    terms: NDArray[np.float32],
+    biomass: NDArray[np.float32],
+    deviation: NDArray[np.float32],
     local_code: NDArray[np.int32],
     local_region: NDArray[np.int32],
     pair: NDArray[np.int32],
@@ -447,22 +471,22 @@ def _cell_errors(
     square: NDArray[np.float64],
 ) -> None:
     wide = area.shape[1] > 1
-    last = terms.shape[0] - 1
+    last = lines.shape[3] - 1
     for i in range(code.shape[0]):
         for j in range(code.shape[1]):
-            sd = np.float64(terms[last, i, j])
+            sd = np.float64(deviation[i, j])
             if not sd > 0.0:
                 continue
             s = local_code[code[i, j]]
             k = 0
             if n_edges[s] > 0:
-                x = np.float64(terms[0, i, j])
+                x = np.float64(biomass[i, j])
                 while k < n_edges[s] and x > edges[s, k]:
                     k += 1
             g = group_of[pair[local_region[region[i, j]], s]]
             a = area[i, j] if wide else area[i, 0]
             for q in range(lines.shape[2]):
-                slope = lines[s, k, q, last + 1]
+                slope = lines[s, k, q, last]
                 if slope != 0.0:
                     e = a * slope * sd
                     weight[i // side, j // side, g, q] += e

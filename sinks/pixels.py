@@ -33,6 +33,7 @@ _ZONE_LAYERS: Final = ("temperature", "precipitation", "pet")
 _SOIL_SOURCES: Final = ("permafrost", "layer", "profile")
 _SOIL_LAYER: Final = {"permafrost": "permafrost_soc", "layer": "soc"}
 _CM_PER_M: Final = 100.0
+_PASSED_ON: Final = ("grass_agb", "agb_sd")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ class Recipe:
         found += ["weathering"] if "karst" in self.layers else []
         found += ["agb_sd"] if "agb_sd" in self.layers and self.biomass else []
         return tuple(found)
+
+    def passed_on(self) -> tuple[str, ...]:
+        """Terms that are a layer's own values, which nothing else is made of."""
+        return tuple(name for name in self.terms() if name in (self.biomass, *_PASSED_ON))
 
 
 def recipe(
@@ -243,28 +248,36 @@ def _karst_method(
 
 @dataclass(frozen=True)
 class Look:
-    """What the layers of a block say. categories : in the order of ``Recipe.dimensions``; terms : float32 (terms, h, w);
-    guessed : by layer, where the pixel's category is a fallback."""
+    """What the layers of a block say. categories : in the order of ``Recipe.dimensions``; terms : float32 (terms, h, w), those
+    of ``Recipe.terms`` that were not left out; guessed : by layer, where the pixel's category is a fallback."""
 
     categories: tuple[NDArray[np.uint8], ...]
     terms: NDArray[np.float32]
     guessed: Mapping[str, NDArray[np.bool_]]
 
 
-def look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tuple[int, int]) -> Look:
+def look(
+    r: Recipe,
+    layers: Mapping[str, NDArray],
+    latitude: NDArray,
+    shape: tuple[int, int],
+    without: frozenset[str] = frozenset(),
+) -> Look:
     """The categories and values of a block.
 
-    layers : (h, w) by name, NaN where there is no value, 0 … 255 for classes; latitude : [degrees], (h, w) or (h, 1).
+    layers : (h, w) by name, NaN where there is no value, 0 … 255 for classes; latitude : [degrees], (h, w) or (h, 1);
+    without : terms that are left out, of ``Recipe.passed_on``.
     """
     height, width = shape
+    names = tuple(n for n in r.terms() if n not in without)
     categories = np.empty((len(r.dimensions()), *shape), np.uint8)
-    terms = np.empty((len(r.terms()), *shape), np.float32)
+    terms = np.empty((len(names), *shape), np.float32)
     guessed: dict[str, NDArray[np.bool_]] = {}
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):  # what comes and goes then stays in the cache
         at = slice(top, top + rows)
         strip = {name: values[at] for name, values in layers.items()}
-        seen = _look(r, strip, latitude[at], (min(rows, height - top), width))
+        seen = _look(r, names, strip, latitude[at], (min(rows, height - top), width))
         for n, category in enumerate(seen.categories):
             categories[n, at] = category
         terms[:, at] = seen.terms
@@ -273,7 +286,9 @@ def look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tup
     return Look(tuple(categories), terms, guessed)
 
 
-def _look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tuple[int, int]) -> Look:
+def _look(
+    r: Recipe, names: Sequence[str], layers: Mapping[str, NDArray], latitude: NDArray, shape: tuple[int, int]
+) -> Look:
     guessed: dict[str, NDArray[np.bool_]] = {}
     frozen = np.zeros(shape, np.uint8)
     if "permafrost" in r.layers:
@@ -301,7 +316,7 @@ def _look(r: Recipe, layers: Mapping[str, NDArray], latitude: NDArray, shape: tu
             place = np.frombuffer(r.lookups[layer], np.uint8)[layers[layer]]
             guessed[layer] = place == 0
             categories.append(place)
-    return Look(tuple(categories), _terms(r, layers, soc, frozen, shape), guessed)
+    return Look(tuple(categories), _terms(r, names, layers, soc, frozen, shape), guessed)
 
 
 def _share_above(layers: Mapping[str, NDArray], name: str, threshold: float) -> NDArray[np.uint8]:
@@ -385,10 +400,9 @@ def _profile(r: Recipe, layers: Mapping[str, NDArray]) -> NDArray[np.float64]:
 
 
 def _terms(
-    r: Recipe, layers: Mapping[str, NDArray], soc: NDArray[np.float32] | None, frozen: NDArray[np.uint8],
-    shape: tuple[int, int],
+    r: Recipe, names: Sequence[str], layers: Mapping[str, NDArray], soc: NDArray[np.float32] | None,
+    frozen: NDArray[np.uint8], shape: tuple[int, int],
 ) -> NDArray[np.float32]:  # fmt: skip
-    names = r.terms()
     found = np.empty((len(names), *shape), np.float32)
     deep: Any = np.nan
     for n, name in enumerate(names):

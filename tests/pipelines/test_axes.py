@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import align, sources
-from pipelines.axes import Axis, mean, take
+from pipelines.axes import Axis, take
+from pipelines.axes import mean as mean_once
 from pipelines.grid import Block
+
+
+def mean(*args):
+    found, lattice = mean_once(*args)
+    return lattice.spread(found)
 
 
 def by_hand(data, rows, cols, shape):
@@ -55,7 +61,8 @@ def test_the_nearest_pixel_is_the_one_under_the_middle_and_none_beyond_the_sourc
     rows = Axis(-0.6, 0.5, 2)  # middles at −0.35, 0.15, 0.65, 1.15, 1.65, 2.15
     places = rows.nearest(0, 6, 0, 2)
     assert places.tolist() == [-1, 0, 0, 1, 1, -1]
-    found, lost = take(np.array([[1, 2], [3, 4]], np.uint8), places, np.array([1, 0]))
+    found, lost, lattice = take(np.array([[1, 2], [3, 4]], np.uint8), places, np.array([1, 0]))
+    found, lost = lattice.spread(found), lattice.spread(lost)
     assert found[1:5].tolist() == [[2, 1], [2, 1], [4, 3], [4, 3]]
     assert lost.any(axis=1).tolist() == [True, False, False, False, False, True]
 

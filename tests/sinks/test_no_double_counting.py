@@ -12,6 +12,7 @@ from sinks import coding, onepass
 from sinks.coding import Coding
 from sinks.ecosystems import classes, plugs
 from sinks.ecosystems.forest import TREES_OUTSIDE
+from sinks.lattice import Stack
 from sinks.layers import LAYERS
 from sinks.parameters import parameter_set
 from sinks.pixels import look, recipe
@@ -116,14 +117,13 @@ def test_on_every_pixel_the_total_is_the_sum_of_the_parts_and_the_account_that_o
     cover = rng.integers(0, len(covers), shape).astype(np.uint8)
     latitude = np.full(shape, 35.0)
     seen = look(how, layers, latitude, shape)
-    packed = coding.pack([cover, *seen.categories], science.coding.radices, seen.terms)
+    terms = Stack.of(seen.terms)
+    packed = coding.pack([cover], seen.categories, science.coding.radices, terms)
     keys = (*SUMS, *KEYS)
     request = onepass.MapRequest(keys, (0.0,) * len(keys))
     region, area = np.zeros(shape, np.int32), np.full((shape[0], 1), 1e4)
     block = onepass.survey(packed, region, 1)
-    maps, sums = onepass.run(
-        packed.code, region, area, seen.terms, science.strata(block.codes, request), request, block
-    )
+    maps, sums = onepass.run(packed.code, region, area, terms, science.strata(block.codes, request), request, block)
     value = {k: np.where(m == onepass.NODATA_FLOAT, np.nan, m.astype(float)) for k, m in zip(keys, maps, strict=True)}
     pools = np.stack([value[k] for k in POOL_KEYS])
     known = ~np.isnan(pools).all(axis=0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sinks import coding, exactsum, onepass
 from sinks.coding import Coding, Dimension
 from sinks.ecosystems import forest
+from sinks.lattice import Lattice, Stack
 from sinks.parameters import parameter_set
 from sinks.plug import Cover, Options
 from sinks.quantities import TOTAL
@@ -37,13 +38,13 @@ def scene(seed, height, width, regions=3):
     agb[rng.random(agb.shape) < 0.05] = np.nan
     region = rng.integers(0, regions, (height, width)).astype(np.int32)
     area = 900 + 10 * rng.random((height, 1))
-    code = coding.pack([cover, climate], CODING.radices, agb)
+    code = coding.pack([cover], [climate], CODING.radices, Stack.of(agb))
     return code, region, area, agb
 
 
 def walk(packed, region, area, agb, request=REQUEST):
     seen = onepass.survey(packed, region, 3)
-    return onepass.run(packed.code, region, area, agb, SCIENCE.strata(seen.codes, request), request, seen)
+    return onepass.run(packed.code, region, area, Stack.of(agb), SCIENCE.strata(seen.codes, request), request, seen)
 
 
 def part(packed, at):
@@ -76,7 +77,7 @@ def test_sums_and_maps_are_those_of_the_equations_pixel_by_pixel():
     maps, sums = walk(code, region, area, agb, onepass.MapRequest((TOTAL.key, "stock_volume"), (0.0, 0.0)))
     stock = 0.0
     for one in np.unique(code.code):
-        stratum = CODING.stratum(int(one))
+        stratum = CODING.stratum(int(code.meaning(one)))
         here = code.code == one
         if stratum.cover.ecosystem != "forest":
             assert (maps[:, here] == onepass.NODATA_FLOAT).all()
@@ -110,7 +111,7 @@ def test_integer_maps_are_the_float_maps_to_half_a_step():
 def test_values_beyond_an_integer_map_are_counted_not_wrapped():
     code, region, area, agb = scene(3, 64, 64)
     agb[0, 10, 10] = 60_000.0
-    code = coding.pack([np.full((64, 64), 3, np.uint8), np.ones((64, 64), np.uint8)], CODING.radices, agb)
+    code = coding.pack([np.full((64, 64), 3, np.uint8)], [np.ones((64, 64), np.uint8)], CODING.radices, Stack.of(agb))
     ints, sums = walk(code, region, area, agb, onepass.MapRequest(("carbon_agb",), (0.1,)))
     assert sums.clipped == 1
     assert ints[0, 10, 10] == 65534
@@ -135,7 +136,9 @@ def test_an_exact_sum_refuses_nan():
 @given(st.integers(0, len(COVERS) - 1), st.integers(0, 2), st.booleans())
 def test_a_code_says_what_was_packed(cover, climate, present):
     agb = np.full((1, 1, 1), 5.0 if present else np.nan, np.float32)
-    packed = coding.pack([np.full((1, 1), cover, np.uint8), np.full((1, 1), climate, np.uint8)], CODING.radices, agb)
+    packed = coding.pack(
+        [np.full((1, 1), cover, np.uint8)], [np.full((1, 1), climate, np.uint8)], CODING.radices, Stack.of(agb)
+    )
     code = int(packed.meaning(packed.code)[0, 0])
     assert CODING.cover(code) == COVERS[cover]
     assert CODING.labels(code) == {"climate": ZONES[climate]}
@@ -143,12 +146,25 @@ def test_a_code_says_what_was_packed(cover, climate, present):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.lists(st.integers(2, 250), min_size=1, max_size=9), st.integers(0, 4))
-def test_any_number_of_categories_can_be_told_apart(seed, radices, n_terms):
+@given(
+    st.integers(0, 10_000), st.lists(st.integers(2, 250), min_size=1, max_size=9), st.integers(0, 4), st.integers(1, 2),
+    st.integers(1, 40),
+)  # fmt: skip
+def test_any_number_of_categories_can_be_told_apart(seed, radices, n_terms, outer, repeat):
     rng = np.random.default_rng(seed)
     categories = [rng.integers(0, radix, (40, 30)).astype(np.uint8) for radix in radices]
     terms = np.where(rng.random((n_terms, 40, 30)) < 0.5, np.nan, 1.0).astype(np.float32)
-    packed = coding.pack(categories, radices, terms)
+    # All but the first categories and every second term repeat over rows and columns.
+    lattice = Lattice(np.arange(40) // repeat, np.arange(30) // (repeat + 1))
+    small = Lattice.whole(40, 30)
+    held = [small.thinned(c, lattice) for c in categories[outer:]]
+    categories[outer:] = [lattice.spread(c) for c in held]
+    coarse = np.array([small.thinned(t, lattice) for t in terms[1::2]], np.float32).reshape(-1, *lattice.shape)
+    for k, values in enumerate(coarse):
+        terms[2 * k + 1] = lattice.spread(values)
+    stack = Stack(terms[::2], coarse, lattice, tuple(range(0, n_terms, 2)), tuple(range(1, n_terms, 2)))
+    assert all(np.array_equal(stack.layer(k), terms[k], equal_nan=True) for k in range(n_terms))
+    packed = coding.pack(categories[:outer], held, radices, stack)
     expected = np.zeros((40, 30), np.int64)
     for category, radix in zip(categories, radices, strict=True):
         expected = expected * radix + category

@@ -8,6 +8,7 @@ import pytest
 from sinks import budget, coding, onepass
 from sinks.accounts import Account, RegionInfo
 from sinks.coding import Coding, Dimension
+from sinks.lattice import Stack
 from sinks.parameters import Coefficient, parameter_set
 from sinks.plug import Cover, Options
 from sinks.science import Science
@@ -31,11 +32,13 @@ def scene(name: str, biomass: str = "agb", seed: int = 0, regions: int = 3):
     terms = rng.gamma(3, 40, (2, *shape)).astype(np.float32)
     terms[1][rng.random(shape) < 0.6] = np.nan
     region = rng.integers(0, regions + 1, shape).astype(np.int32)
-    packed = coding.pack([cover, climate], science.coding.radices, terms)
+    packed = coding.pack([cover], [climate], science.coding.radices, Stack.of(terms))
     seen = onepass.survey(packed, region, regions + 1)
     nothing = onepass.MapRequest((), ())
     area = np.full((shape[0], 1), 1e6)
-    _, sums = onepass.run(packed.code, region, area, terms, science.strata(seen.codes, nothing), nothing, seen)
+    _, sums = onepass.run(
+        packed.code, region, area, Stack.of(terms), science.strata(seen.codes, nothing), nothing, seen
+    )
     infos = tuple(RegionInfo(f"r{n}") for n in range(1, regions + 1))
     return sums, science, infos
 
