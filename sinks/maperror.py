@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 
 from sinks.errors import InputError
 
@@ -114,4 +113,6 @@ def _pairs(cells: Cells, rho: Callable[[Array], Array]) -> float:
     kernel = kernel[
         near[0][0] : near[0][-1] + 1, near[1][0] : near[1][-1] + 1
     ]  # both centred: the cut keeps the middle
+    from scipy.signal import fftconvolve  # half a second to import, which only runs with a deviation need
+
     return float((lattice * fftconvolve(lattice, kernel, mode="same")).sum())

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.errors import InputError
@@ -145,7 +145,7 @@ class Sampled:
 
 def normal_draws(value: float, se: float, count: int = 4001) -> NDArray[np.float64]:
     """Quantiles of a normal distribution at even probabilities: draws without chance."""
-    return value + se * np.asarray(norm.ppf((np.arange(count) + 0.5) / count))
+    return value + se * np.asarray(ndtri((np.arange(count) + 0.5) / count))
 
 
 def stock_draws(account: Account) -> dict[tuple[str, str], NDArray[np.float64]]:
