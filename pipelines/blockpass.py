@@ -133,21 +133,48 @@ class BlockTask:
         return process(self.plan, block)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A block that has been read and coded. cover : places of the covers; raw : the land cover's own values;
+    guessed : by class layer, pixels that have no class in it."""
+
+    cover: NDArray[np.uint8]
+    raw: NDArray
+    packed: coding.Packed
+    terms: Stack
+    guessed: Mapping[str, int]
+
+
+def prepare(plan: BlockPlan, block: Block, wide: NDArray[np.uint8] | None = None) -> Prepared:
+    """Read a block and find its strata.
+
+    wide : places of the covers with ``plan.patch − 1`` pixels around the block, where they are not those of the file.
+    """
+    halo = plan.patch - 1
+    own, raw = read_cover(plan, block, halo)
+    wide = own if wide is None else wide
+    outer, seen, terms, guessed = strata_of(plan, block, wide, read_layers(plan, block))
+    packed = coding.pack(outer, seen.categories, plan.science.coding.radices, terms)
+    return Prepared(inner(wide, halo), inner(raw, halo), packed, terms, guessed)
+
+
+def regions_of(plan: BlockPlan, block: Block) -> NDArray[np.int32]:
+    """The region of every pixel, 0 for none."""
+    if plan.regions is None:
+        return _one_region(block.height, block.width)
+    return zones.label(plan.regions, block)
+
+
 def process(plan: BlockPlan, block: Block) -> Partial:
     """Read, walk and write one block."""
-    shape = (block.height, block.width)
     area = plan.grid.area(block)
-    wide, raw = read_cover(plan, block, plan.patch - 1)
-    cover = inner(wide, plan.patch - 1)
-    layers = read_layers(plan, block)
-    outer, seen_by, term, guessed = strata_of(plan, block, wide, layers)
-    packed = coding.pack(outer, seen_by.categories, plan.science.coding.radices, term)
-    code = packed.code
-    region = _one_region(*shape) if plan.regions is None else zones.label(plan.regions, block)
+    read = prepare(plan, block)
+    packed, code, term = read.packed, read.packed.code, read.terms
+    region = regions_of(plan, block)
     seen = onepass.survey(packed, region, plan.n_regions)
     strata = plan.science.strata(seen.codes, plan.request)
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
-    _check_area(code, area, sums)
+    check_area(code, area, sums)
     shards = _write(plan, block, arrays, packed, seen)
     span = (np.inf, -np.inf)
     if plan.science.options.biomass in plan.science.coding.terms:
@@ -157,11 +184,11 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,
-        _unknown(inner(raw, plan.patch - 1), cover, area),
-        _region_area(region, area, plan.n_regions),
+        _unknown(read.raw, read.cover, area),
+        region_area(region, area, plan.n_regions),
         shards,
         span,
-        guessed,
+        read.guessed,
         total,
         _cells(plan, block, packed, region, area, term, seen),
     )
@@ -335,13 +362,13 @@ def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) 
     return merge([Sums(none, values, none.astype(np.int16), count.astype(np.int64), digits)])
 
 
-def _region_area(region: NDArray[np.int32], area: NDArray[np.float64], n_regions: int) -> dict[int, float]:
+def region_area(region: NDArray[np.int32], area: NDArray[np.float64], n_regions: int) -> dict[int, float]:
     """Area of every region [m²], summed another way than the pass does."""
     total = onepass.area_by_region(region, area, n_regions)
     return {int(r): float(total[r]) for r in np.flatnonzero(total)}
 
 
-def _check_area(code: NDArray[np.int32], area: NDArray[np.float64], sums: Sums) -> None:
+def check_area(code: NDArray[np.int32], area: NDArray[np.float64], sums: Sums) -> None:
     """The account of a block has all its pixels and all its area, or the run ends here."""
     pixels = float(area.sum() if area.shape[1] > 1 else area.sum() * code.shape[1])
     account = float(sums.values[:, 0].sum())

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from pipelines import certaintycli, samplecli
+from pipelines import certaintycli, changecli, samplecli
 from sinks import __version__
 from sinks.errors import InputError
 from sinks.layers import LAYERS
@@ -205,12 +205,18 @@ def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else checking.text(found))
 
 
-def _study(assessment: Path | None, layer_options: tuple[str, ...], given: Mapping[str, Any]) -> Any:
-    from pipelines import study
-
+def _collected(given: Mapping[str, Any], layer_options: tuple[str, ...]) -> dict[str, Any]:
+    """What was given of the options that ``sinks assess`` has."""
     options = _options(given)
     if layers := _layers(layer_options):
         options["layers"] = layers
+    return options
+
+
+def _study(assessment: Path | None, layer_options: tuple[str, ...], given: Mapping[str, Any]) -> Any:
+    from pipelines import study
+
+    options = _collected(given, layer_options)
     return study.from_toml(assessment, **options) if assessment else study.checked(options)
 
 
@@ -430,6 +436,7 @@ for _command in certaintycli.commands(_answers):
     main.add_command(_command)
 
 main.add_command(samplecli.commands(_answers, _Group))
+main.add_command(changecli.command(_answers, _assess_options, _collected))
 
 
 if __name__ == "__main__":

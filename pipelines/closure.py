@@ -40,7 +40,7 @@ def checks(account: Account, partial: Partial, integer_step: float) -> list[Chec
         half_a_step = integer_step / 2 * partial.total.area / M2_PER_HA
         rounding = 1e-6 * abs(partial.total.accounted)
         allowed = (half_a_step or rounding) / max(abs(partial.total.accounted), 1e-300)
-        found.append(_check("total carbon: map = account", partial.total.mapped, partial.total.accounted, allowed))
+        found.append(check("total carbon: map = account", partial.total.mapped, partial.total.accounted, allowed))
     return found
 
 
@@ -51,7 +51,8 @@ def require(found: list[Check]) -> None:
         raise RunError("the run does not close and must not be used; please report this: " + "; ".join(broken))
 
 
-def _check(name: str, left: float, right: float, allowed: float = TOLERANCE) -> Check:
+def check(name: str, left: float, right: float, allowed: float = TOLERANCE) -> Check:
+    """Two sides held against each other, by their larger."""
     scale = max(abs(left), abs(right))
     return Check(name, left, right, abs(left - right) / scale if scale else 0.0, allowed)
 
@@ -60,9 +61,9 @@ def _areas(account: Account, partial: Partial) -> list[Check]:
     """Σ ecosystems + unknown + nodata of a region = the area of its pixels, summed another way."""
     strata = account.strata.groupby("region_id")["area_ha"].sum()
     ids = [OUTSIDE_REGIONS, *(r.id for r in account.regions)]
-    worst = _check("area of regions: ecosystems + unknown + no data = pixels", 0.0, 0.0)
+    worst = check("area of regions: ecosystems + unknown + no data = pixels", 0.0, 0.0)
     for index, area in partial.region_area.items():
-        one = _check(
+        one = check(
             f"area of {ids[index]}: ecosystems + unknown + no data = pixels",
             strata.get(ids[index], 0.0),
             area / M2_PER_HA,
@@ -76,14 +77,14 @@ def _pools(account: Account) -> Check:
     tidy = account.tidy
     top = tidy[(tidy["region_id"] == TOTAL_REGION) & (tidy["ecosystem"] == "all")].set_index("quantity")["value"]
     pools = float(np.sum([top.get(k, 0.0) for k in POOL_KEYS]))
-    return _check("carbon: sum of pools = total", pools, float(top.get(TOTAL.key, 0.0)))
+    return check("carbon: sum of pools = total", pools, float(top.get(TOTAL.key, 0.0)))
 
 
 def _polygons(account: Account) -> Check:
     """Pixels + what lies outside the rasters against the polygons' own area: shown, for pixels cannot follow a border."""
     pixels = account.area_ha() + sum(r.outside_grid_ha for r in account.regions)
     polygons = float(np.sum([r.polygon_area_ha for r in account.regions]))
-    return _check(
+    return check(
         "area: pixels + outside the rasters ≈ polygons", pixels, polygons if np.isfinite(polygons) else pixels, np.inf
     )
 
@@ -93,4 +94,4 @@ def _regions_add_up(account: Account) -> Check:
     tidy = account.tidy
     rows = tidy[(tidy["ecosystem"] == "all") & (tidy["quantity"] == "area")].set_index("region_id")["value"]
     parts = float(rows.drop([TOTAL_REGION, OUTSIDE_REGIONS], errors="ignore").sum())
-    return _check("area: sum of regions = total", parts, float(rows.get(TOTAL_REGION, 0.0)))
+    return check("area: sum of regions = total", parts, float(rows.get(TOTAL_REGION, 0.0)))

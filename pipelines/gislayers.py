@@ -30,8 +30,7 @@ TIDY_ALIASES = {
 def write_geopackage(plan: Plan, result: Result, path: Path) -> None:
     """Regions (styled by coverage), the same regions styled by carbon density, and the tables."""
     table = regiontable.region_table(result.account, result.coverage)
-    shapes = _shapes(plan)
-    regions = shapes.merge(table[table["region_id"] != TOTAL_REGION], on="region_id", how="left")
+    regions = shapes(plan).merge(table[table["region_id"] != TOTAL_REGION], on="region_id", how="left")
     names = regiontable.aliases()
     layers = [
         GpkgLayer("regions", "Forest coverage by region 森林覆盖率", "Results of every region", regions, names,
@@ -49,7 +48,7 @@ def write_geopackage(plan: Plan, result: Result, path: Path) -> None:
     geopackage.write_geopackage(path, layers)
 
 
-def _shapes(plan: Plan) -> gpd.GeoDataFrame:
+def shapes(plan: Plan) -> gpd.GeoDataFrame:
     """The regions as polygons; the map's frame where there are none."""
     regions = plan.block_plan.regions
     if regions is None:

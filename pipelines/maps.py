@@ -311,6 +311,9 @@ def _style(spec: MapSpec, stats: MapStats) -> str:
         spread = (stats.mean - 2 * stats.std, stats.mean + 2 * stats.std)
         ends = (max(stats.minimum, spread[0]), min(stats.maximum, spread[1]))
         low, high = sorted(end * spec.scale + spec.offset for end in ends)
+        if spec.ramp == "change":  # its middle is no change
+            high = max(abs(low), abs(high))
+            low = -high
     return styles.pseudocolor_raster(styles.ramp_stops(spec.ramp, low, high), spec.unit)
 
 

@@ -110,7 +110,7 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
 
 def ecosystem_map(study: Study) -> MapSpec:
     """The map of ecosystem classes with its colours and names."""
-    classes = [ClassColor(c.code, c.name_en, c.name_zh, _rgb(c.color)) for c in ecosystems.classes().values()]
+    classes = [ClassColor(c.code, c.name_en, c.name_zh, rgb(c.color)) for c in ecosystems.classes().values()]
     classes.append(ClassColor(UNKNOWN_CODE, "Unknown class", "未知类别", UNKNOWN_COLOR))
     return MapSpec(
         name="ecosystem",
@@ -128,7 +128,8 @@ def ecosystem_map(study: Study) -> MapSpec:
     )
 
 
-def _rgb(color: str) -> tuple[int, int, int]:
+def rgb(color: str) -> tuple[int, int, int]:
+    """#rrggbb as three numbers."""
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))  # type: ignore[return-value]
 
 

@@ -18,6 +18,7 @@ from pipelines.grid import Block, Grid
 from pipelines.study import LAYER_KINDS, LAYER_NAMES, Study
 from pipelines.text import read_text
 from sinks import coding, invest, parameterfiles
+from sinks.accounts import RegionInfo
 from sinks.climate import ZONES
 from sinks.coding import Coding, Dimension
 from sinks.coverage import ForestDefinition, forest_definition
@@ -60,20 +61,37 @@ class Plan:
     def pixels(self) -> int:
         return self.grid.width * self.grid.height
 
+    @property
+    def regions(self) -> tuple[RegionInfo, ...]:
+        """The regions in the user's order; the whole map where none were given."""
+        known = self.block_plan.regions
+        if known is None:
+            return (RegionInfo("all", "whole map"),)
+        return tuple(
+            RegionInfo(str(i), str(n), float(o), float(a), float(x))
+            for i, n, o, a, x in zip(
+                known.ids, known.names, known.official_area_ha, known.area_ha, known.outside_grid_ha, strict=True
+            )
+        )
 
-def make_plan(study: Study, workdir: Path) -> Plan:
-    """Check every input and lay out the run. Raises InputError; several problems of one kind are named together."""
+
+def make_plan(study: Study, workdir: Path, like: Plan | None = None) -> Plan:
+    """Check every input and lay out the run. Raises InputError; several problems of one kind are named together.
+
+    like : the plan of another epoch, whose grid, regions, blocks and covers this one shares.
+    """
     notes: list[str] = []
     found = _open_layers(study, workdir)
     profile = soilprofile.read(study.soil_profile) if study.soil_profile else soilprofile.NONE
     found |= {name: sources.inspect(layer) for name, layer in profile.layers(workdir).items()}
     notes += profile.notes
-    grid = sources.grid_of(found["landcover"])
+    grid = like.grid if like else sources.grid_of(found["landcover"])
     alignments = {name: align.plan(source, grid) for name, source in found.items()}
     for name, source in found.items():
         notes += [*source.notes, *alignments[name].notes]
-    regions = _regions(study, grid)
-    notes += regions.notes if regions else ["no regions given: the whole map is one region"]
+    regions = like.block_plan.regions if like else _regions(study, grid)
+    if not like:
+        notes += regions.notes if regions else ["no regions given: the whole map is one region"]
     base, name = _parameters(study, grid, notes)
     if study.use_unverified:
         base = replace(base, settings={**base.settings, "use_unverified": True})
@@ -82,7 +100,8 @@ def make_plan(study: Study, workdir: Path) -> Plan:
         path = study.parameters.removeprefix("invest:")
         lookup = invest.read_pools(read_text(path).text, path)
     legend = _legend(study)
-    covers, cover_of = _covers(legend, lookup, found["landcover"])
+    shared = like.block_plan.science.coding.covers if like else ()
+    covers, cover_of = _covers(legend, lookup, found["landcover"], shared)
     options = _options(study, base, grid, notes)
     how = _recipe(study, found, profile, options, base)
     notes += how.notes
@@ -98,15 +117,14 @@ def make_plan(study: Study, workdir: Path) -> Plan:
         value_maps=specs, request=mapspecs.request(specs),
         shard_dir=str(workdir), cell=_cell(study, grid, area),
     )  # fmt: skip
-    height, width = _block_shape(study, found, grid)
+    height, width = (like.blocks[0].height, like.blocks[0].width) if like else _block_shape(study, found, grid)
     workers = study.workers or max(1, len(os.sched_getaffinity(0)))
     per_block = _bytes_per_block(block_plan, height, width)
     if study.memory and per_block * workers > study.memory * 2**30:
         workers = max(1, int(study.memory * 2**30 // per_block))
         notes.append(f"--memory {study.memory:g} GiB allows {workers} worker(s) of {per_block / 2**20:.0f} MiB each")
-    return Plan(
-        study, block_plan, tuple(grid.blocks(height, width)), found, legend, name, workers, per_block, tuple(notes)
-    )
+    blocks = like.blocks if like else tuple(grid.blocks(height, width))
+    return Plan(study, block_plan, blocks, found, legend, name, workers, per_block, tuple(notes))
 
 
 # ------------------------------------------------------------------------------------------ layers
@@ -178,10 +196,10 @@ def _legend(study: Study) -> Legend | None:
 
 
 def _covers(
-    legend: Legend | None, lookup: invest.InvestPools | None, landcover: sources.Source
+    legend: Legend | None, lookup: invest.InvestPools | None, landcover: sources.Source, shared: tuple[Cover, ...]
 ) -> tuple[tuple[Cover, ...], dict[int, int]]:
-    """The covers of the run (no data and unknown first) and which raster value is which."""
-    covers: list[Cover] = [coding.NODATA, coding.UNKNOWN]
+    """The covers of the run (no data and unknown first, then the shared ones) and which raster value is which."""
+    covers: list[Cover] = list(shared) or [coding.NODATA, coding.UNKNOWN]
     place: dict[int, int] = {}
     known = legend.by_value() if legend else {}
     values = sorted({*known, *(lookup.codes() if lookup else ())})

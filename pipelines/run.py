@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +22,9 @@ from pipelines.progress import Progress
 from pipelines.result import Result
 from pipelines.study import Study
 from pipelines.text import read_text
+from pipelines.workspace import log_file, publish, workspace
 from sinks import targets
-from sinks.accounts import TOTAL_REGION, Account, RegionInfo
+from sinks.accounts import TOTAL_REGION, Account
 from sinks.coverage import coverage_table
 from sinks.exactsum import to_floats
 from sinks.parameters import Coefficient, unverified
@@ -51,7 +49,7 @@ def assess(study: Study) -> Result:
     """Run one assessment and write its outputs into ``study.out``, all of them or none."""
     start = time.monotonic()
     out = prepare_out_dir(study.out, study.overwrite)
-    with _workspace(out) as work, _log_file(out):
+    with workspace(out) as work, log_file(out):
         plan = make_plan(study, work)
         own = _own_targets(plan)
         _look_first(plan)
@@ -63,7 +61,7 @@ def assess(study: Study) -> Result:
         _look_again(plan, partial)
         stage = work / "finished"
         maps_made = _finish_maps(plan, partial, stage)
-        account = Account.build(partial.sums, plan.block_plan.science, _regions(plan), _context(plan))
+        account = Account.build(partial.sums, plan.block_plan.science, plan.regions, _context(plan))
         sure = _certainty(plan, partial, account)
         account = replace(account, errors=sure.table)
         found = closure.checks(account, partial, _step(plan))
@@ -81,7 +79,7 @@ def assess(study: Study) -> Result:
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
         _write(plan, result, citations, sure, stage)
-        _publish(stage, out)
+        publish(stage, out)
     return result
 
 
@@ -124,7 +122,7 @@ def _own_targets(plan: Plan) -> tuple[targets.Target, ...]:
     if not path:
         return ()
     own = targets.read_targets(read_text(path).text, path)
-    known = {TOTAL_REGION, *(r.id for r in _regions(plan))}
+    known = {TOTAL_REGION, *(r.id for r in plan.regions)}
     if strangers := sorted({t.region_id for t in own} - known):
         raise InputError(
             f"{path}: speaks of regions that are not in this account: {', '.join(strangers)}; mend their region_id"
@@ -148,18 +146,6 @@ def _finish_maps(plan: Plan, partial: Partial, out: Path) -> dict[str, Path]:
     return {spec.name: path for spec, path in zip(specs, paths, strict=True)}
 
 
-def _regions(plan: Plan) -> tuple[RegionInfo, ...]:
-    regions = plan.block_plan.regions
-    if regions is None:
-        return (RegionInfo("all", "whole map"),)
-    return tuple(
-        RegionInfo(str(i), str(n), float(o), float(a), float(x))
-        for i, n, o, a, x in zip(
-            regions.ids, regions.names, regions.official_area_ha, regions.area_ha, regions.outside_grid_ha, strict=True
-        )
-    )
-
-
 def _context(plan: Plan) -> dict[str, Any]:
     """What must agree before accounts may be added up."""
     s, d = plan.study, plan.block_plan.definition
@@ -174,7 +160,7 @@ def _certainty(plan: Plan, partial: Partial, account: Account) -> Certainty:
     if p.science.lookup:
         return Certainty(pd.DataFrame(), notes=("errors: an InVEST table gives none, so none are told",))
     return assess_certainty(
-        account.tidy, partial.sums, partial.cells, p.science, _regions(plan), p.grid, p.cell,
+        account.tidy, partial.sums, partial.cells, p.science, plan.regions, p.grid, p.cell,
         error_range_km=study.error_range, error_model=study.error_model, draws=study.draws, seed=study.seed,
     )  # fmt: skip
 
@@ -258,22 +244,6 @@ def _write(plan: Plan, result: Result, citations: list[Coefficient], sure: Certa
     manifest.write(stage, _manifest(plan, result))
 
 
-def _publish(stage: Path, out: Path) -> None:
-    """Move finished files to their place, the manifest last: a folder with a manifest holds a whole run."""
-    if (out / manifest.NAME).is_file():
-        earlier = manifest.read(out)
-        (out / manifest.NAME).unlink()
-        for name in earlier.get("outputs", {}):
-            path = out / name
-            if path.resolve().is_relative_to(out.resolve()):
-                path.unlink(missing_ok=True)
-    files = [p for p in sorted(stage.rglob("*")) if p.is_file() and p.name != manifest.NAME]
-    for path in (*files, stage / manifest.NAME):
-        final = out / path.relative_to(stage)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(final)
-
-
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:
     study = {k: v for k, v in plan.study.__dict__.items() if v is not None}
     return {
@@ -292,34 +262,3 @@ def _manifest(plan: Plan, result: Result) -> dict[str, Any]:
         "unknown_values": {str(k): {"pixels": n, "area_ha": a} for k, (n, a) in result.unknown.items()},
         "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
     }
-
-
-# ------------------------------------------------------------------------------------------ surroundings
-
-
-@contextmanager
-def _workspace(out: Path) -> Iterator[Path]:
-    """A folder for shards and joined inputs, gone when the run ends, however it ends."""
-    work = out / ".work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def _log_file(out: Path) -> Iterator[None]:
-    handler = logging.FileHandler(out / "run.log", mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    except Exception as error:
-        log.error("%s", error)
-        raise
-    finally:
-        log.removeHandler(handler)
-        handler.close()

@@ -167,8 +167,8 @@ def from_toml(path: Path, **options: Any) -> Study:
     known = {f.name for f in fields(Study)}
     unknown = [key for key in raw if key not in known]
     if unknown:
-        raise InputError(f"{path}: unknown key {_suggest(unknown[0], known)}")
-    resolved = {key: _relative(key, value, path.parent) for key, value in raw.items()}
+        raise InputError(f"{path}: unknown key {suggest(unknown[0], known)}")
+    resolved = {key: relative(key, value, path.parent) for key, value in raw.items()}
     return checked(resolved | {k: v for k, v in options.items() if v is not None}, str(path))
 
 
@@ -238,7 +238,7 @@ def _problems(s: Study) -> list[str]:
         found.append(f"--year is {s.year}, which is no year of a map")
     for name in s.maps:
         if name not in (*MAP_NAMES, *ERROR_MAPS):
-            found.append(f"unknown map {_suggest(name, (*MAP_NAMES, *ERROR_MAPS))}")
+            found.append(f"unknown map {suggest(name, (*MAP_NAMES, *ERROR_MAPS))}")
         if name in ERROR_MAPS and s.agb_sd is None:
             found.append(f"the map {name} takes the standard deviation of the biomass: give --agb-sd FILE")
     for name, value in (("workers", s.workers), ("block-size", s.block_size), ("memory", s.memory)):
@@ -248,24 +248,24 @@ def _problems(s: Study) -> list[str]:
         found.append(f"--block-size is {s.block_size}; give a multiple of 1024")
     for layer, keys in s.layers.items():
         if layer not in LAYER_NAMES:
-            found.append(f"unknown layer {_suggest(layer, LAYER_NAMES)} under [layers]")
+            found.append(f"unknown layer {suggest(layer, LAYER_NAMES)} under [layers]")
         found.extend(
-            f"unknown key {_suggest(k, LAYER_KEYS)} under [layers.{layer}]" for k in keys if k not in LAYER_KEYS
+            f"unknown key {suggest(k, LAYER_KEYS)} under [layers.{layer}]" for k in keys if k not in LAYER_KEYS
         )
     return found
 
 
-def _suggest(name: str, known: Any) -> str:
+def suggest(name: str, known: Any) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"'{name}'; did you mean '{close[0]}'?" if close else f"'{name}' (known: {', '.join(sorted(known))})"
 
 
-def _relative(key: str, value: Any, base: Path) -> Any:
+def relative(key: str, value: Any, base: Path) -> Any:
     """Paths in a file are relative to the file; names of legends, sets, URLs and GDAL's own names stay as they are."""
     if key not in _PATHS:
         return value
     if isinstance(value, list):
-        return [_relative(key, v, base) for v in value]
+        return [relative(key, v, base) for v in value]
     if not isinstance(value, str) or Path(value).is_absolute() or "://" in value or value.startswith("/vsi"):
         return value
     for named in ("invest", *SET_NAMES):

@@ -78,6 +78,35 @@ parameters = "china"
 targets = "regional_targets.csv"
 soil_depth = 100
 """
+CHANGE: Final = """\
+# SYNTHETIC sample region Qinglan, 2013 and 2023. Paths are relative to this file.
+legend = "sample"
+regions = "counties.gpkg"
+region_id = "adcode"
+region_name = "name"
+climate = "climate_zone.tif"
+soc = "soc_0_100cm.tif"
+parameters = "china"
+soil_depth = 100
+minimum_change = 20
+
+[[epochs]]
+year = 2013
+landcover = "landcover_2013.tif"
+agb = "agb_2013.tif"
+agb_sd = "agb_sd_2013.tif"
+
+[[epochs]]
+year = 2023
+landcover = "landcover_2023.tif"
+agb = "agb_2023.tif"
+agb_sd = "agb_sd_2023.tif"
+"""
+RESERVES: Final = (
+    ("R01", "云岭自然保护区", "Yunling reserve"), ("R02", "霜岭生态保护红线", "Shuangling red line"),
+    ("R03", "翠屏山森林公园", "Cuipingshan forest park"), ("R04", "溶洞生态保护红线", "Rongdong red line"),
+    ("R05", "红树湾湿地公园", "Hongshuwan wetland park"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -186,6 +215,35 @@ def land_cover(t: Terrain) -> Array:
     return cover
 
 
+def ten_years_ago(t: Terrain, cover: Array) -> Array:
+    """The land cover of 2013: smaller towns, farmed slopes that are now green, forest and wetland that are now fields."""
+    land, before = ~t.sea, cover.copy()
+    forest = np.isin(cover, (NEEDLE, BROAD, MIXED, BAMBOO))
+    young = fractal(60, 2.4)
+    before[above(young + t.elevation / 500 * (t.elevation < 900), forest, 0.055)] = CROP
+    before[above(fractal(61, 2.4), forest & (before != CROP), 0.03)] = SHRUB
+    before[above(fractal(62, 2.4), cover == GRASS, 0.12)] = CROP
+    fields = cover == CROP
+    before[above(fractal(63, 2.2) + t.elevation / 600, fields, 0.05)] = BROAD
+    before[above(fractal(64, 2.4) - t.elevation / 300, fields, 0.02)] = WETLAND
+    inner = ndimage.distance_transform_edt(cover == BUILT) + 1.2 * fractal(65, 1.8)
+    before[(cover == BUILT) & (inner < 2.2)] = CROP
+    before[(cover == BUILT) & (inner < 2.2) & (fractal(66, 2.0) > 0.9)] = BROAD
+    before[above(fractal(67, 2.4), cover == MANGROVE, 0.15)] = WATER
+    before[above(fractal(68, 2.4), (cover == MARSH) & land, 0.12)] = MANGROVE
+    return smoothed(before)
+
+
+def biomass_ten_years_ago(t: Terrain, now: Array, before: Array) -> Array:
+    """Above-ground biomass of 2013, Mg/ha: forests lighter by their growth, but for some that have been thinned since."""
+    agb = biomass(t, before)
+    stayed = np.isin(now, (NEEDLE, BROAD, MIXED, BAMBOO, MANGROVE)) & np.isin(before, (NEEDLE, BROAD, MIXED, BAMBOO, MANGROVE))
+    growth = np.clip(22 + 8 * fractal(70, 2.6), 2, 45)
+    grown = np.where(stayed, np.maximum(agb - growth, 8), agb)
+    thinned = above(fractal(71, 2.4), stayed, 0.06)
+    return np.asarray(np.where(thinned, np.minimum(agb + 70, 220), grown))
+
+
 def with_gaps(cover: Array) -> Array:
     """The land cover as delivered: thin swath gaps of nodata and a few pixels of a code that no legend has."""
     delivered = cover[PAD:-PAD, PAD:-PAD].copy()
@@ -238,22 +296,22 @@ def write(path: Path, data: Array, transform: Affine, crs: str, nodata: int, **a
             file.scales = (about["scale"],)
 
 
-def write_biomass(out: Path, t: Terrain, cover: Array) -> None:
-    """agb_2023.tif and agb_sd_2023.tif, on their own projected grid."""
+def write_biomass(out: Path, t: Terrain, year: int, field: Array) -> None:
+    """agb_YEAR.tif and agb_sd_YEAR.tif, on their own projected grid."""
     bounds = (WEST, NORTH - SIZE * STEP, WEST + SIZE * STEP, NORTH)
     left, bottom, right, top = transform_bounds("EPSG:4326", "EPSG:32648", *bounds)
     left, top = 300 * np.floor(left / 300 - 6), 300 * np.ceil(top / 300 + 6)
     width, height = int((right - left) // 300 + 7), int((top - bottom) // 300 + 7)
     x, y = np.meshgrid(left + 300 * (np.arange(width) + 0.5), top - 300 * (np.arange(height) + 0.5))
     lon, lat = Transformer.from_crs("EPSG:32648", "EPSG:4326", always_xy=True).transform(x, y)
-    agb = np.rint(sample(biomass(t, cover), lon, lat)).astype(np.int16)
+    agb = np.rint(sample(field, lon, lat)).astype(np.int16)
     share = 0.22 + 0.04 * sample(fractal(31, 3.4), lon, lat, 1)
     sd = np.rint(agb * np.clip(share, 0.12, 0.35)).astype(np.int16)
     holes = sample(fractal(32, 2.6), lon, lat, 1) > 2.75
     grid = (from_origin(left, top, 300, 300), "EPSG:32648", -9999)
     for name, data, what in (
-        ("agb_2023.tif", agb, "Above-ground biomass density 2023"),
-        ("agb_sd_2023.tif", sd, "Standard deviation of above-ground biomass density 2023"),
+        (f"agb_{year}.tif", agb, f"Above-ground biomass density {year}"),
+        (f"agb_sd_{year}.tif", sd, f"Standard deviation of above-ground biomass density {year}"),
     ):
         write(out / name, np.where(holes, -9999, data).astype(np.int16), *grid, unit="Mg/ha", description=what)
 
@@ -376,6 +434,29 @@ def write_counties(out: Path, t: Terrain) -> None:
     (out / "counties_gbk.cpg").unlink(missing_ok=True)
 
 
+def write_reserves(out: Path, t: Terrain) -> None:
+    """reserves.gpkg: five protected areas; the last lies on the coast."""
+    centres = ((150, 200), (190, 620), (340, 640), (470, 230), (690, 560))
+    y, x = np.mgrid[0:FULL:2, 0:FULL:2]
+    ragged = 14 * fractal(80, 2.6)[::2, ::2]
+    pieces = []
+    for row, column in centres:
+        inside = (np.hypot(y - row, 0.8 * (x - column)) + ragged < 62) & (x > PAD + 8) & (x < FULL - PAD - 8)
+        parts, count = ndimage.label(inside)
+        largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1 : count + 1])
+        grid = from_origin(WEST - PAD * STEP, NORTH + PAD * STEP, 2 * STEP, 2 * STEP)
+        found = [shapely.geometry.shape(g) for g, _ in shapes(largest.astype(np.uint8), largest, transform=grid)]
+        pieces.append(shapely.simplify(max(found, key=lambda g: g.area), 3 * STEP))
+    names = {"id": [r[0] for r in RESERVES], "name": [r[1] for r in RESERVES], "name_en": [r[2] for r in RESERVES]}
+    table = gpd.GeoDataFrame(names, geometry=pieces, crs="EPSG:4490")
+    (out / "reserves.gpkg").unlink(missing_ok=True)
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{DATE}T00:00:00.000Z"})
+    try:
+        table.to_file(out / "reserves.gpkg", layer="reserves", engine="pyogrio", DESCRIPTION=REAL)
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
 def write_table(path: Path, rows: Sequence[Sequence[object]]) -> None:
     """A CSV file in UTF-8 with plain line ends."""
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -387,17 +468,23 @@ def generate(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     t = terrain()
     cover = land_cover(t)
-    write(
-        out / "landcover_2023.tif", with_gaps(cover), from_origin(WEST, NORTH, STEP, STEP), "EPSG:4326", 0,
-        description="Land cover 2023, legend 'sample'",
-    )  # fmt: skip
-    write_biomass(out, t, cover)
+    before = ten_years_ago(t, cover)
+    whole = before[PAD:-PAD, PAD:-PAD]
+    for year, data in ((2013, whole), (2023, with_gaps(cover))):
+        write(
+            out / f"landcover_{year}.tif", data, from_origin(WEST, NORTH, STEP, STEP), "EPSG:4326", 0,
+            description=f"Land cover {year}, legend 'sample'",
+        )  # fmt: skip
+    write_biomass(out, t, 2013, biomass_ten_years_ago(t, cover, before))
+    write_biomass(out, t, 2023, biomass(t, cover))
     write_context(out, t, cover)
     write_counties(out, t)
+    write_reserves(out, t)
     head = ("region_id", "indicator", "year", "value", "unit", "comparison", "document")
     write_table(out / "regional_targets.csv", [head, *((*row, ">=", "Qinglan plan (synthetic)") for row in TARGETS)])
     write_table(out / "pools_invest.csv", [("lucode", "LULC_name", "C_above", "C_below", "C_soil", "C_dead"), *POOLS])
     (out / "assessment.toml").write_text(ASSESSMENT, encoding="utf-8", newline="\n")
+    (out / "change.toml").write_text(CHANGE, encoding="utf-8", newline="\n")
 
 
 def main() -> None:

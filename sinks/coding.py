@@ -153,6 +153,18 @@ def _pack_lattice(inner: Sequence[NDArray[np.uint8]], radices: Sequence[int], te
     return packed
 
 
+def number(first: NDArray[np.int32], more: Sequence[NDArray[np.uint8]], radices: Sequence[int]) -> Packed:
+    """Combinations of several categories in small numbers. first : int32 (h, w), 0 … a few thousand; more : uint8 (h, w);
+    radices : what each of these is below. The meaning of a number is their mixed radix, the first the highest."""
+    packed, size = Packed(first), int(first.max(initial=0)) + 1
+    for category, radix in zip(more, radices, strict=True):
+        packed, size = _room_for(packed, size, radix)
+        packed.code[...] = packed.code * np.int32(radix) + category
+    here, numbers = _numbered(packed.code)
+    _renumber(packed.code, numbers)
+    return Packed(packed.code, packed.meaning(here))
+
+
 def _room_for(packed: Packed, size: int, radix: int) -> tuple[Packed, int]:
     """The same, ready to have every number split in ``radix``: renumbered first where there would be too many."""
     if size * radix <= _MOST:
