@@ -33,7 +33,7 @@ NO_CODE = 255
 ERRORS_OF = (TOTAL.key, VOLUME.key)
 """Quantities whose map error is summed over cells; that of their parts follows from it."""
 TREE = "tree"
-"""The category of whether trees count as forest, which needs a pixel's surroundings; the first of the coding if there."""
+"""The category of whether trees count as forest, which needs a pixel's surroundings; before all that layers tell."""
 
 _COVER_NODATA, _COVER_UNKNOWN = 0, 1
 """Places of the two covers that are no ecosystem in ``Coding.covers``."""
@@ -145,17 +145,33 @@ class Prepared:
     guessed: Mapping[str, int]
 
 
-def prepare(plan: BlockPlan, block: Block, wide: NDArray[np.uint8] | None = None) -> Prepared:
+def prepare(
+    plan: BlockPlan, block: Block, wide: NDArray[np.uint8] | None = None, earlier: NDArray[np.uint8] | None = None
+) -> Prepared:
     """Read a block and find its strata.
 
-    wide : places of the covers with ``plan.patch − 1`` pixels around the block, where they are not those of the file.
+    wide : places of the covers with ``plan.patch − 1`` pixels around the block, where they are not those of the file;
+    earlier : places of the covers of an earlier epoch, where the coding asks what a pixel was.
     """
     halo = plan.patch - 1
     own, raw = read_cover(plan, block, halo)
     wide = own if wide is None else wide
     outer, seen, terms, guessed = strata_of(plan, block, wide, read_layers(plan, block))
+    if earlier is not None:
+        outer.insert(1, np.where(_changed(plan, earlier, outer[0]), earlier, 0).astype(np.uint8))
     packed = coding.pack(outer, seen.categories, plan.science.coding.radices, terms)
     return Prepared(inner(wide, halo), inner(raw, halo), packed, terms, guessed)
+
+
+def classes_of(plan: BlockPlan) -> NDArray[np.uint8]:
+    """Class of the map by place of the cover."""
+    return np.asarray([plan.science.ecosystem_code(c) for c in plan.science.coding.covers], np.uint8)
+
+
+def _changed(plan: BlockPlan, earlier: NDArray[np.uint8], cover: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where the class is another than at the earlier epoch, whose covers come first among this one's."""
+    kinds = classes_of(plan)
+    return (kinds[earlier] != kinds[cover]) & (earlier > _COVER_UNKNOWN) & (cover > _COVER_UNKNOWN)
 
 
 def regions_of(plan: BlockPlan, block: Block) -> NDArray[np.int32]:
@@ -190,11 +206,11 @@ def process(plan: BlockPlan, block: Block) -> Partial:
         span,
         read.guessed,
         total,
-        _cells(plan, block, packed, region, area, term, seen),
+        cells_of(plan, block, packed, region, area, term, seen),
     )
 
 
-def _cells(
+def cells_of(
     plan: BlockPlan, block: Block, packed: coding.Packed, region: NDArray[np.int32], area: NDArray[np.float64],
     term: Stack, seen: onepass.Survey,
 ) -> onepass.ErrorCells:  # fmt: skip
@@ -294,7 +310,8 @@ def strata_of(
         tuple(k for k, n in enumerate(names) if n in fine),
         tuple(k for k, n in enumerate(names) if n not in fine),
     )
-    tree = [_tree_state(plan, block, wide, layers)] if plan.science.coding.dimensions[0].name == TREE else []
+    has_tree = any(d.name == TREE for d in plan.science.coding.dimensions)
+    tree = [_tree_state(plan, block, wide, layers)] if has_tree else []
     guessed = {
         layer: int((lattice.spread(lost) & (cover > _COVER_UNKNOWN)).sum()) if lost.any() else 0
         for layer, lost in seen.guessed.items()

@@ -55,8 +55,8 @@ def assess_certainty(
     notes = [f"errors: coefficients by propagation and {draws:,} Monte Carlo draws (seed {seed})" if draws else
              "errors: coefficients by propagation"]  # fmt: skip
     if cell:
-        errors = _map_errors(work.targets, cells, regions, grid, cell, error_range_km * 1000, error_model)
-        variance["biomass map"] = _spread_to_parts(work, errors)
+        errors = map_errors(work.targets, cells, regions, grid, cell, error_range_km * 1000, error_model)
+        variance["biomass map"] = spread_to_parts(work, errors)
         bounds = _bounds(errors)
         notes.append(f"errors of the biomass map are correlated over {error_range_km:g} km ({error_model})")
     else:
@@ -78,10 +78,10 @@ def stock_draws(sure: Certainty) -> dict[tuple[str, str], NDArray[np.float64]]:
     }
 
 
-_Errors = dict[tuple[str, str, str, str], MapError]
+Errors = dict[tuple[str, str, str, str], MapError]
 
 
-def _map_errors(
+def map_errors(
     targets: Targets,
     cells: ErrorCells,
     regions: tuple[RegionInfo, ...],
@@ -89,12 +89,12 @@ def _map_errors(
     side: int,
     range_m: float,
     model: str,
-) -> _Errors:
+) -> Errors:
     """Map error of every target and quantity of ``ERRORS_OF``, in its unit."""
     by_code = {c.code: (c.ecosystem, c.forest_type) for c in classes().values()}
     ids = {r.id: n for n, r in enumerate(regions, start=1)}
     inside = cells.region > 0
-    found: _Errors = {}
+    found: Errors = {}
     for region, ecosystem, forest_type in targets.keys:
         here = inside if region == TOTAL_REGION else cells.region == ids[region]
         if ecosystem != ALL:
@@ -130,7 +130,7 @@ def _size(grid: Grid, side: int, row: float) -> tuple[float, float]:
     return height * unit, width * unit
 
 
-def _spread_to_parts(work: Work, errors: _Errors) -> NDArray[np.float64]:
+def spread_to_parts(work: Work, errors: Errors) -> NDArray[np.float64]:
     """Variance from the map (targets, quantities): that of a part is the total's, by the part's share of full correlation."""
     terms = work.terms
     sd = terms.index("agb_sd")
@@ -154,7 +154,7 @@ def _spread_to_parts(work: Work, errors: _Errors) -> NDArray[np.float64]:
 
 
 def _with_map_error(
-    drawn: Mapping[tuple[str, str, str, str], NDArray[np.float64]], errors: _Errors, seed: int
+    drawn: Mapping[tuple[str, str, str, str], NDArray[np.float64]], errors: Errors, seed: int
 ) -> dict[tuple[str, str, str, str], NDArray[np.float64]]:
     """Draws with one Gaussian of the map's error added; carbon and volume of a place err together."""
     found = {}
@@ -182,7 +182,7 @@ def _with_percentiles(
     return table.assign(se=se, low=low, high=high)
 
 
-def _bounds(errors: _Errors) -> pd.DataFrame:
+def _bounds(errors: Errors) -> pd.DataFrame:
     rows = [(*key, e.independent, e.correlated, e.full) for key, e in errors.items()]
     columns = ["region_id", "ecosystem", "forest_type", "quantity", "se_independent", "se_correlated", "se_full"]
     return pd.DataFrame(rows, columns=columns)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipelines import changetables, closure, graph, manifest, maps, mapspecs, preflight, tables
 from pipelines.atomic import prepare_out_dir, require_space
+from pipelines.certainty import map_errors, spread_to_parts
 from pipelines.changepass import ChangePartial, ChangePlan, ChangeTask, EpochMaps, merge_partials
 from pipelines.changestudy import ChangeStudy
 from pipelines.closure import Check
@@ -21,12 +22,16 @@ from pipelines.errors import InputError
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import Progress
 from pipelines.workspace import log_file, publish, workspace
-from sinks import onepass, transitions
-from sinks.accounts import Account
+from sinks import budget, changebudget, onepass, transitions
+from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
+from sinks.budget import Targets
+from sinks.coding import before_dimension
 from sinks.coverage import coverage_table
 from sinks.ledger import CLOSE, Ledger, stocks_of
+from sinks.onepass import ErrorCells
 from sinks.patches import patch_pixels
 from sinks.quantities import POOL_KEYS, TOTAL, VOLUME
+from sinks.sums import Sums
 from sinks.units import M2_PER_HA
 
 log = logging.getLogger("sinks")
@@ -41,12 +46,13 @@ class ChangeResult:
     """What a change gives back.
 
     accounts : one per epoch; ledgers : one per pair of epochs that follow one another, and last the whole span where there are
-    more than two; series : stocks and coverage by epoch; maps : path of each map.
+    more than two; errors : of each ledger's changes; series : stocks and coverage by epoch; maps : path of each map.
     """
 
     out: Path
     accounts: tuple[Account, ...]
     ledgers: tuple[Ledger, ...]
+    errors: tuple[pd.DataFrame, ...]
     series: pd.DataFrame
     maps: dict[str, Path]
     notes: tuple[str, ...]
@@ -87,11 +93,12 @@ def change(study: ChangeStudy) -> ChangeResult:
             for s, p in zip(partial.epochs, plans, strict=True)
         )
         ledgers = tuple(_ledger(plans, pair, sums) for pair, sums in zip(whole.pairs, partial.pairs, strict=True))
+        errors = _errors(study, plans, whole, partial, ledgers)
         found = _checks(whole, partial, accounts, ledgers)
         closure.require(found)
         notes = [n for p in plans for n in p.notes]
         result = ChangeResult(
-            out, accounts, ledgers, _series(plans, accounts),
+            out, accounts, ledgers, errors, _series(plans, accounts),
             {name: out / "maps" / path.name for name, path in made.items()},
             tuple(dict.fromkeys([*notes, *_notes(study, whole, partial)])), _warnings(study, ledgers[-1]), tuple(found),
             time.monotonic() - start, plans[0].pixels,
@@ -112,7 +119,13 @@ def _plans(study: ChangeStudy, work: Path) -> list[Plan]:
         folder.mkdir()
         plan = make_plan(epoch, folder, found[-1] if found else None)
         notes = tuple(f"{epoch.year}: {note}" for note in plan.notes)
-        found.append(replace(plan, notes=notes, block_plan=replace(plan.block_plan, shard_dir=str(work))))
+        own = replace(plan.block_plan, shard_dir=str(work))
+        if found and study.soil_change == "factors" and own.science.lookup is None:
+            coding = own.science.coding
+            asked = before_dimension(found[0].block_plan.science.coding.covers)
+            coding = replace(coding, dimensions=(asked, *coding.dimensions))
+            own = replace(own, science=replace(own.science, coding=coding))
+        found.append(replace(plan, notes=notes, block_plan=own))
     one = found[0].block_plan.science.parameters.name
     for plan in found[1:]:
         if plan.block_plan.science.parameters.name != one and not study.across_break:
@@ -196,6 +209,44 @@ def _ledger(plans: Sequence[Plan], pair: tuple[int, int], sums: Any) -> Ledger:
     )  # fmt: skip
 
 
+def _errors(
+    study: ChangeStudy, plans: Sequence[Plan], plan: ChangePlan, partial: ChangePartial, ledgers: Sequence[Ledger]
+) -> tuple[pd.DataFrame, ...]:
+    """Standard errors of every ledger's changes; none with an InVEST table or where the epochs' layers differ."""
+    sciences = [p.block_plan.science for p in plans]
+    if any(s.lookup or s.coding.terms != sciences[0].coding.terms for s in sciences):
+        return tuple(pd.DataFrame(columns=list(changebudget.COLUMNS)) for _ in ledgers)
+    by_epoch = [
+        _map_se(study, p, sums, cells) if p.block_plan.cell else {}
+        for p, sums, cells in zip(plans, partial.epochs, partial.cells, strict=True)
+    ]
+    found = []
+    for (a, b), sums, ledger in zip(plan.pairs, partial.pairs, ledgers, strict=True):
+        of_maps = {
+            key: changebudget.of_maps(by_epoch[a][key], by_epoch[b][key], study.error_correlation)
+            for key in by_epoch[a].keys() & by_epoch[b].keys()
+        }
+        found.append(changebudget.change_errors(ledger, sums, (sciences[a], sciences[b]), of_maps))
+    return tuple(found)
+
+
+def _map_se(study: ChangeStudy, plan: Plan, sums: Sums, cells: ErrorCells) -> dict[tuple[str, str], float]:
+    """Standard error of every region's stocks by one epoch's biomass map, by (region_id, quantity)."""
+    work = budget.prepare(sums, plan.block_plan.science, plan.regions)
+    regions = Targets(tuple(k for k in work.targets.keys if k[1] == ALL), work.targets.of_row)
+    first = study.first
+    errors = map_errors(
+        regions, cells, plan.regions, plan.grid, plan.block_plan.cell, first.error_range * 1000, first.error_model
+    )
+    variance = spread_to_parts(work, errors)
+    return {
+        (region, quantity): float(variance[t, budget.QUANTITIES.index(quantity)] ** 0.5)
+        for t, (region, ecosystem, _) in enumerate(work.targets.keys)
+        if ecosystem == ALL
+        for quantity in changebudget.TOLD
+    }
+
+
 def _checks(
     plan: ChangePlan, partial: ChangePartial, accounts: Sequence[Account], ledgers: Sequence[Ledger]
 ) -> list[Check]:
@@ -206,7 +257,7 @@ def _checks(
         span = f"{ledger.years[0]}–{ledger.years[1]}"
         off = ledger.imbalance()
         found.append(Check(f"{span}: opening + gains + losses ± transfers = closing", off, 0.0, off, CLOSE))
-        inside = ledger.rows[ledger.rows["region_id"] != "outside_regions"]
+        inside = ledger.rows[ledger.rows["region_id"] != OUTSIDE_REGIONS]
         found.append(closure.check(f"{span}: area of transitions = pixels", float(inside["area_ha"].sum()), pixels))
         for n, epoch in ((a, "opening"), (b, "closing")):
             for stock in (TOTAL.key, VOLUME.key):
@@ -215,7 +266,7 @@ def _checks(
                     name = f"{span}: {epoch} {stock} of {region}: transitions = account of the epoch"
                     found.append(closure.check(name, amount, account.get(region, 0.0)))
     t = ledgers[-1].transitions
-    total = t[t["region_id"] == "total"]
+    total = t[t["region_id"] == TOTAL_REGION]
     moved = float(total[f"change_{TOTAL.key}"].sum())
     scale = float(total[[f"opening_{TOTAL.key}", f"closing_{TOTAL.key}"]].abs().sum().max())
     off = abs(moved - partial.mapped) / scale if scale else 0.0
@@ -226,8 +277,8 @@ def _checks(
 def _stock(account: Account, stock: str) -> dict[str, float]:
     own = list(POOL_KEYS) if stock == TOTAL.key else [stock]
     summed = account.strata.groupby("region_id")[own].sum().sum(axis=1).to_dict()
-    inside = {str(k): float(v) for k, v in summed.items() if k != "outside_regions"}
-    return {**inside, "total": sum(inside.values())}
+    inside = {str(k): float(v) for k, v in summed.items() if k != OUTSIDE_REGIONS}
+    return {**inside, TOTAL_REGION: sum(inside.values())}
 
 
 def _series(plans: Sequence[Plan], accounts: Sequence[Account]) -> pd.DataFrame:
@@ -243,7 +294,14 @@ def _series(plans: Sequence[Plan], accounts: Sequence[Account]) -> pd.DataFrame:
 
 
 def _notes(study: ChangeStudy, plan: ChangePlan, partial: ChangePartial) -> list[str]:
+    soil = (
+        "soil of land that changed its class: the stock before × the ratio of the land uses' factors (IPCC eq. 2.25), where both "
+        "have any; else what the new class is said to hold"
+        if study.soil_change == "factors"
+        else "soil of land that changed its class: what the new class is said to hold"
+    )
     found = [
+        soil,
         "sign: positive = carbon that the land gained; change is told on pixels where both epochs tell a pool",
         "gain and loss: pixels whose carbon rose or fell, all pools of a pixel together",
     ]
@@ -268,9 +326,9 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
     """What would mislead who reads the figures alone."""
     found = []
     one = span.one_sided
-    top = one[(one["region_id"] == "total") & one["stock"].isin(POOL_KEYS)]
+    top = one[(one["region_id"] == TOTAL_REGION) & one["stock"].isin(POOL_KEYS)]
     t = span.transitions
-    held = float(t.loc[t["region_id"] == "total", f"opening_{TOTAL.key}"].sum())
+    held = float(t.loc[t["region_id"] == TOTAL_REGION, f"opening_{TOTAL.key}"].sum())
     if len(top) and top["value"].abs().sum() > 0.01 * held:
         sides = top.groupby("epoch")["value"].sum()
         found.append(
@@ -286,7 +344,7 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
 
 
 def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path) -> None:
-    for name, frame in changetables.frames(result.ledgers, result.series).items():
+    for name, frame in changetables.frames(result.ledgers, result.errors, result.series).items():
         tables.write_table(frame, stage / f"{name}.csv")
     tables.write_table(changetables.transitions_tidy(result.ledgers), stage / "transitions.parquet")
     changetables.write_geopackage(plans[0], result.ledgers[-1], result.series, stage / "change.gpkg")
@@ -303,6 +361,7 @@ def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stag
             "study": {
                 "minimum_change": study.minimum_change, "confidence": study.confidence,
                 "error_correlation": study.error_correlation, "across_break": study.across_break,
+                "soil_change": study.soil_change,
                 "epochs": [{k: _plain(v) for k, v in e.__dict__.items() if v is not None} for e in study.epochs],
             },
             "inputs": {

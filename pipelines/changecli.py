@@ -26,6 +26,7 @@ def command(
     @click.option("--minimum-change", type=float, help="Smallest patch of changed class [ha].  [0]")
     @click.option("--confidence", type=float, help="Of a change of biomass beyond its errors.  [0.95]")
     @click.option("--error-correlation", type=float, help="Of the errors of two epochs' biomass maps.  [0]")
+    @click.option("--soil-change", help="Soil of land that changed its class: factors or class.  [factors]")
     @click.option("--across-break", is_flag=True, default=None,
                   help="Let epochs differ in legend, forest definition or parameters; said with every figure.")  # fmt: skip
     @shared
@@ -59,7 +60,7 @@ def command(
 def text(found: ChangeResult) -> str:
     """The change for people."""
     lines = []
-    for ledger in found.ledgers:
+    for ledger, errors in zip(found.ledgers, found.errors, strict=True):
         span = f"{ledger.years[0]}–{ledger.years[1]}"
         t = ledger.transitions
         top = t[t["region_id"] == "total"]
@@ -69,6 +70,9 @@ def text(found: ChangeResult) -> str:
             f"{span}, on {top['area_ha'].sum():,.0f} ha that both epochs tell",
             f"  carbon   {opening:>18,.0f} Mg C  {gain:+,.0f} gained  {loss:+,.0f} lost  = {closing:,.0f} Mg C",
         ]
+        sure = errors.query("region_id == 'total' and process == 'all' and quantity == 'carbon_total'")
+        for value, low, high in sure[["value", "low", "high"]].itertuples(index=False):
+            lines.append(f"  change   {value:>+18,.0f} Mg C, 95 % interval {low:+,.0f} to {high:+,.0f}")
         flux = ledger.gross[ledger.gross["region_id"] == "total"].iloc[0]
         lines.append(
             f"  fluxes   {flux['gross_emissions_t_co2_yr']:>18,.0f} t CO2/yr emitted, "
@@ -77,7 +81,7 @@ def text(found: ChangeResult) -> str:
         lines.append(f"  {'process':24}{'area ha':>14}{'change Mg C':>16}")
         by = top.groupby("process")[["area_ha", "change_carbon_total"]].sum()
         for process, (area, amount) in sorted(by.iterrows(), key=lambda kv: -abs(kv[1].iloc[1])):
-            lines.append(f"  {process!s:24}{area:>14,.1f}{amount:>+16,.0f}")
+            lines.append(f"  {process!s:24}{area:>14,.1f}{amount + 0.0:>+16,.0f}")
         lines.append("")
     lines.append("epoch        coverage %      stock m³         carbon Mg C")
     series = found.series[found.series["region_id"] == "total"].pivot(index="year", columns="quantity", values="value")

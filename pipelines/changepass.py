@@ -12,10 +12,10 @@ from pipelines import blockpass, maps
 from pipelines.blockpass import BlockPlan, Prepared
 from pipelines.grid import Block
 from sinks import onepass, transitions
+from sinks.coding import BEFORE
 from sinks.onepass import NODATA_FLOAT, NODATA_UINT16, MapRequest
 from sinks.patches import large_enough
 from sinks.quantities import TOTAL
-from sinks.science import NODATA_CODE
 from sinks.strata import SD
 from sinks.sums import Sums, merge
 from sinks.transitions import COMPARED, Compared
@@ -64,7 +64,8 @@ class ChangePartial:
 
     epochs : sums of every epoch by region; pairs : sums of the two epochs of every pair by place (its key in the place of the
     region); region_area : by region, summed another way [m²]; held : area [m²] whose class a patch below the minimum would
-    have changed; mapped : Σ of the change map over area [Mg C] as it is stored; guessed : see ``blockpass.Partial``.
+    have changed; mapped : Σ of the change map over area [Mg C] as it is stored; cells : standard errors of every epoch's
+    biomass by cell; guessed : see ``blockpass.Partial``.
     """
 
     epochs: tuple[Sums, ...]
@@ -72,6 +73,7 @@ class ChangePartial:
     region_area: Mapping[int, float]
     held: float
     mapped: float
+    cells: tuple[onepass.ErrorCells, ...] = ()
     shards: Mapping[str, tuple[maps.Shard, ...]] = field(default_factory=dict)
     guessed: Mapping[str, int] = field(default_factory=dict)
 
@@ -98,6 +100,7 @@ def merge_partials(parts: Sequence[ChangePartial]) -> ChangePartial:
         areas,
         sum(p.held for p in parts),
         sum(p.mapped for p in parts),
+        tuple(onepass.join_cells([p.cells[n] for p in parts]) for n in range(len(parts[0].cells))),
         shards,
         guessed,
     )
@@ -130,12 +133,15 @@ def process(plan: ChangePlan, block: Block) -> ChangePartial:
     covers, held = _covers(plan, block, area)
     epochs: list[_Epoch] = []
     sums: list[Sums] = []
+    cells: list[onepass.ErrorCells] = []
     guessed: dict[str, int] = {}
     shards: dict[str, tuple[maps.Shard, ...]] = {}
     for own, wide, specs in zip(plan.epochs, covers, plan.epoch_maps, strict=True):
-        epoch, walked = _walk(own, block, wide, region, area)
+        asked = own.science.coding.dimensions[0].name == BEFORE
+        epoch, walked, errors = _walk(own, block, wide, epochs[0].read.cover if asked else None, region, area)
         epochs.append(epoch)
         sums.append(walked)
+        cells.append(errors)
         guessed |= epoch.read.guessed
         shards |= _write(plan, block, specs.ecosystem, epoch.classes)
         shards |= _write(plan, block, specs.carbon, _stored(epoch.stocks[-1], specs.carbon))
@@ -157,6 +163,7 @@ def process(plan: ChangePlan, block: Block) -> ChangePartial:
         blockpass.region_area(region, area, first.n_regions),
         held,
         mapped,
+        tuple(cells),
         shards,
         guessed,
     )
@@ -178,7 +185,7 @@ def _covers(plan: ChangePlan, block: Block, area: NDArray[np.float64]) -> tuple[
     for own in plan.epochs[1:]:
         cover = blockpass.read_cover(own, block, halo)[0]
         before = found[-1]
-        kinds = _class_of(own)
+        kinds = blockpass.classes_of(own)
         # Covers of an epoch are those of the epoch before and then its own, so places of the one hold in the other.
         changed = (kinds[before] != kinds[cover]) & (before > 1) & (cover > 1)
         keep = np.zeros(cover.shape, bool)
@@ -190,25 +197,22 @@ def _covers(plan: ChangePlan, block: Block, area: NDArray[np.float64]) -> tuple[
     return list(kept), float((np.broadcast_to(area, held.shape)[held]).sum())
 
 
-def _class_of(plan: BlockPlan) -> NDArray[np.uint8]:
-    """Class of the map by place of the cover."""
-    return np.asarray([plan.science.ecosystem_code(c) for c in plan.science.coding.covers], np.uint8)
-
-
 # ------------------------------------------------------------------------------------------ walks
 
 
 def _walk(
-    plan: BlockPlan, block: Block, wide: NDArray[np.uint8] | None, region: NDArray[np.int32], area: NDArray[np.float64]
-) -> tuple[_Epoch, Sums]:
-    read = blockpass.prepare(plan, block, wide)
+    plan: BlockPlan, block: Block, wide: NDArray[np.uint8] | None, earlier: NDArray[np.uint8] | None,
+    region: NDArray[np.int32], area: NDArray[np.float64],
+) -> tuple[_Epoch, Sums, onepass.ErrorCells]:  # fmt: skip
+    read = blockpass.prepare(plan, block, wide, earlier)
     packed = read.packed
     seen = onepass.survey(packed, region, plan.n_regions)
     strata = plan.science.strata(seen.codes, _STOCKS)
     stocks, sums = onepass.run(packed.code, region, area, read.terms, strata, _STOCKS, seen)
     blockpass.check_area(packed.code, area, sums)
     classes = plan.science.ecosystem_codes(seen.codes)[seen.local_code][packed.code]
-    return _Epoch(read, stocks, classes), sums
+    errors = blockpass.cells_of(plan, block, packed, region, area, read.terms, seen)
+    return _Epoch(read, stocks, classes), sums, errors
 
 
 def _by_place(

@@ -15,7 +15,14 @@ from sinks.quantities import TOTAL
 
 MAPS: Final = ("ecosystem", TOTAL.key)
 """Maps of every epoch."""
-_OWN: Final = {"minimum_change": 0.0, "confidence": 0.95, "error_correlation": 0.0, "across_break": False}
+_OWN: Final = {
+    "minimum_change": 0.0,
+    "confidence": 0.95,
+    "error_correlation": 0.0,
+    "across_break": False,
+    "soil_change": "factors",
+}
+SOIL_CHANGES: Final = ("factors", "class")
 _SHARED: Final = ("legend", "forest_definition", "parameters")
 """What two epochs must have in common, or their difference is one of method."""
 _NOT_OF_AN_EPOCH: Final = (
@@ -37,7 +44,8 @@ class ChangeStudy:
     epochs : one study each, in the order of time, with their years; minimum_change : smallest patch of changed class [ha], 0
     for none; confidence : of a change of biomass beyond its errors, where ``agb_sd`` is given at both epochs; error_correlation
     : of the errors of two epochs' biomass maps at one place; across_break : whether epochs may differ in legend, forest
-    definition or parameters.
+    definition or parameters; soil_change : how the soil of land that changed its class is told, "factors" (the stock before times
+    the ratio of the land uses' factors, where there are any) or "class" (what the new class is said to hold).
     """
 
     epochs: tuple[Study, ...]
@@ -45,6 +53,7 @@ class ChangeStudy:
     confidence: float = 0.95
     error_correlation: float = 0.0
     across_break: bool = False
+    soil_change: str = "factors"
 
     @property
     def first(self) -> Study:
@@ -134,6 +143,8 @@ def _problems(epochs: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> li
         ]
     if not (isinstance(own["minimum_change"], int | float) and own["minimum_change"] >= 0):
         found.append("--minimum-change is the smallest patch of changed class in hectares; give 0 or more")
+    if own["soil_change"] not in SOIL_CHANGES:
+        found.append(f"--soil-change is '{own['soil_change']}'; choose {' or '.join(SOIL_CHANGES)}")
     if not (isinstance(own["confidence"], int | float) and 0 < own["confidence"] < 1):
         found.append("--confidence lies between 0 and 1; 0.95 is usual")
     if not (isinstance(own["error_correlation"], int | float) and 0 <= own["error_correlation"] < 1):

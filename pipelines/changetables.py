@@ -23,7 +23,7 @@ KEYS: Final = ("region_id", "region_name", "year_from", "year_to")
 SERIES: Final = ("region_id", "region_name", "year", "quantity", "unit", "value")
 
 
-def frames(ledgers: Sequence[Ledger], series: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def frames(ledgers: Sequence[Ledger], errors: Sequence[pd.DataFrame], series: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Every table by the name of its file."""
     return {
         "transitions": transitions_tidy(ledgers),
@@ -32,6 +32,7 @@ def frames(ledgers: Sequence[Ledger], series: pd.DataFrame) -> dict[str, pd.Data
         "gross_fluxes": pd.concat([_named(led, led.gross) for led in ledgers], ignore_index=True),
         "one_sided": pd.concat([_named(led, led.one_sided) for led in ledgers], ignore_index=True),
         "processes": pd.concat([_named(led, process_table(led)) for led in ledgers], ignore_index=True),
+        "errors": pd.concat([_named(led, e) for led, e in zip(ledgers, errors, strict=True)], ignore_index=True),
         "series": series,
     }
 

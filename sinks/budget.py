@@ -84,8 +84,8 @@ class Work:
     targets: Targets
 
 
-def prepare(sums: Sums, science: Science, regions: Sequence[RegionInfo]) -> Work:
-    """What both approaches start from."""
+def prepare(sums: Sums, science: Science, regions: Sequence[RegionInfo], targets: Targets | None = None) -> Work:
+    """What both approaches start from. targets : where rows go, by default to the rows of the tidy account."""
     places: dict[tuple[int, int], int] = {}
     alike: dict[
         tuple[object, ...], int
@@ -101,14 +101,18 @@ def prepare(sums: Sums, science: Science, regions: Sequence[RegionInfo]) -> Work
             found = science.pieces(code)
             ends = [0.0, *found.edges.tolist()]
             high = ends[k + 1] if k + 1 < len(ends) else ends[k] + 1000.0
-            piece = Piece(stratum, found.plugs, found.coefficients, ends[k], high)
+            was = None
+            if found.converted is not None:
+                old = found.converted
+                was = (Piece(old.stratum, old.pieces.plugs, old.pieces.coefficients, ends[k], high), old.ratio)
+            piece = Piece(stratum, found.plugs, found.coefficients, ends[k], high, was)
             places[code, k] = alike.setdefault(piece.same(), len(pieces))
             if places[code, k] == len(pieces):
                 pieces.append(piece)
         piece_of[n] = places[code, k]
     terms = science.coding.terms
     amounts = sums.values[:, : 1 + len(terms)] / M2_PER_HA
-    return Work(sums, amounts, tuple(pieces), piece_of, terms, Targets.of(sums, science, regions))
+    return Work(sums, amounts, tuple(pieces), piece_of, terms, targets or Targets.of(sums, science, regions))
 
 
 def with_totals(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
@@ -121,8 +125,11 @@ def with_totals(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[
     return found
 
 
-def propagate(work: Work) -> dict[str, NDArray[np.float64]]:
-    """Approach 1: variance by source (targets, quantities) from coefficients, in the order of ``QUANTITIES``."""
+def propagate(work: Work, told: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
+    """Approach 1: variance by source (targets, quantities) from coefficients, in the order of ``QUANTITIES``.
+
+    told : (rows, quantities) which quantities of a row count, None for all; a sum of others counts those of them that do.
+    """
     rows_of: dict[int, list[int]] = {}
     for n, p in enumerate(work.piece_of.tolist()):
         if p >= 0:
@@ -133,11 +140,16 @@ def propagate(work: Work) -> dict[str, NDArray[np.float64]]:
         rows, values = [], []
         for p, lines in s.lines.items():
             line = np.zeros((len(QUANTITIES), 1 + len(work.terms)))
-            for q, one in with_totals(lines).items():
+            for q, one in lines.items():
                 line[QUANTITIES.index(q)] = one
             here = np.asarray(rows_of.get(p, []), np.int64)
             rows.append(here)
-            values.append(work.amounts[here] @ line.T)
+            moves = work.amounts[here] @ line.T
+            if told is not None:
+                moves *= told[here]
+            for sum_of, parts in SUMS.items():
+                moves[:, QUANTITIES.index(sum_of)] = moves[:, [QUANTITIES.index(q) for q in parts]].sum(axis=1)
+            values.append(moves)
         moved = work.targets.gather(np.concatenate(values), np.concatenate(rows))
         source = _SOURCE_OF.get(s.key.split("|")[0], "densities")
         found.setdefault(source, np.zeros(shape))

@@ -26,6 +26,9 @@ TREE_STATES: Final = (COUNTED, BELOW_CANOPY, SMALL_PATCH)
 """Whether a forest pixel counts as forest: open or small stands are trees outside forest."""
 
 
+BEFORE: Final = "before"
+"""The dimension of the cover at an earlier epoch: ecosystem/forest_type/subclass/code, blank where the class is the same."""
+
 OVERLAYS: Final = ("karst", "permafrost", "black_soil")
 """What crosses ecosystems: a dimension of its own with the labels blank and its name."""
 
@@ -81,6 +84,8 @@ class Coding:
             cover = replace(cover, ecosystem=TREES_OUTSIDE)
         fields: dict[str, Any] = {name: label for name, label in labels.items() if name != "tree"}
         fields |= {name: labels[name] == name for name in OVERLAYS if name in labels}
+        if BEFORE in labels:
+            fields[BEFORE] = Cover(*labels[BEFORE].split("/")) if labels[BEFORE] else None
         return Stratum(cover=cover, present=self.present(code), **fields)
 
 
@@ -104,6 +109,12 @@ class Packed:
         """The run's stratum code of each of this block's numbers."""
         wide = np.asarray(numbers, np.int64)
         return wide if self.prefix is None else self.prefix[wide // self.span] * self.span + wide % self.span
+
+
+def before_dimension(covers: Sequence[Cover]) -> Dimension:
+    """The dimension of what a pixel was, by place among these covers; blank for no data and unknown."""
+    names = ["/".join((c.ecosystem, c.forest_type, c.subclass, c.code)) for c in covers]
+    return Dimension(BEFORE, tuple("" if c in (NODATA, UNKNOWN) else n for c, n in zip(covers, names, strict=True)))
 
 
 def pack(

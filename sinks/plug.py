@@ -62,7 +62,8 @@ class Stratum:
     climate, ecozone, soil : keys of ``climate_zones.csv``, ``ecozones.csv``, ``soil_classes.csv``;
     altitude, rain : classes of the dead-wood table; drainage : key of ``drainage_classes.csv``, of organic soil;
     grassland : key of ``grassland_types.csv``; soil_source : which layer the value "soc" stems from;
-    karst, permafrost, black_soil : the overlays that hold here;
+    karst, permafrost, black_soil : the overlays that hold here; before : the cover at an earlier epoch, where it was of another
+    class;
     present : names of the layers that have a value here (see ``TERMS``).
     """
 
@@ -79,6 +80,7 @@ class Stratum:
     permafrost: bool = False
     black_soil: bool = False
     present: frozenset[str] = frozenset()
+    before: Cover | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ POOLS: Final = (
 )
 """The five carbon pools; their sum is the total [IPCC 2006, Vol. 4, Ch. 2, eq. 2.3]."""
 
+SOIL: Final = POOLS[-1]
+
 TOTAL: Final = Quantity("carbon_total", MG_C_PER_HA, "Total ecosystem carbon", "生态系统碳密度")
 DEEP: Final = Quantity(
     "carbon_soil_deep", MG_C_PER_HA, "Soil carbon below the run's depth, to 300 cm", "深层土壤有机碳密度"

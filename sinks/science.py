@@ -83,7 +83,9 @@ class Science:
         """Every coefficient that these strata use, once each."""
         seen: dict[tuple[str, str, float], Coefficient] = {}
         for code in codes:
-            for coefficients in self.pieces(int(code)).coefficients:
+            pieces = self.pieces(int(code))
+            was = pieces.converted
+            for coefficients in (*pieces.coefficients, *((was.ratio, *was.pieces.coefficients) if was else ())):
                 for c in coefficients.values.values():
                     seen.setdefault((c.name, c.where, c.value), c)
         return list(seen.values())

@@ -217,11 +217,19 @@ def _reference(
             return {}
         found[factor] = factors[0].coefficient
     if options.soil_depth_cm != REFERENCE_DEPTH_CM:
-        vegetation = _VEGETATION.get(stratum.cover.ecosystem, "")
-        if not vegetation or not parameters.has("soil_depth", "depth_beta", vegetation=vegetation):
+        beta = depth_beta(stratum.cover.ecosystem, parameters)
+        if beta is None:
             return {}
-        found["depth_beta"] = parameters.find("soil_depth", "depth_beta", vegetation=vegetation)
+        found["depth_beta"] = beta
     return found
+
+
+def depth_beta(ecosystem: str, parameters: ParameterSet) -> Coefficient | None:
+    """β of the depth curve of an ecosystem's vegetation, None where there is none."""
+    vegetation = _VEGETATION.get(ecosystem, "")
+    if not vegetation or not parameters.has("soil_depth", "depth_beta", vegetation=vegetation):
+        return None
+    return parameters.find("soil_depth", "depth_beta", vegetation=vegetation)
 
 
 def soil_carbon(values: Mapping[str, Array], c: Coefficients) -> dict[str, Array]:

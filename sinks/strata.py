@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks import ecosystems
+from sinks import conversion, ecosystems
 from sinks.parameters import ParameterSet
 from sinks.plug import BIOMASS_KINDS, Coefficients, Ecosystem, Options, Stratum
-from sinks.quantities import KEYS, SUMS
+from sinks.quantities import KEYS, SOIL, SUMS
 
 ERROR_OF = "se_"
 SD = "agb_sd"
@@ -30,13 +30,23 @@ _STRAIGHT = 1e-9
 
 
 @dataclass(frozen=True)
+class Converted:
+    """Soil of converted land: the stratum as it was, its pieces, and the factors of both land uses (``sinks.conversion``)."""
+
+    stratum: Stratum
+    pieces: Pieces
+    ratio: Coefficients
+
+
+@dataclass(frozen=True)
 class Pieces:
     """The straight pieces of one stratum.
 
     edges : upper ends of all pieces but the last, rising, of the biomass layer's value; a piece owns its upper end;
     lines : (pieces, quantities, 1 + terms): constant and slope per term; NaN constant where the quantity has no value;
     coefficients : what they were made from, for citation; plugs : the ecosystem and overlays that gave them;
-    terms : names of the terms, the biomass layer first where there is one; knows_sd : whether its deviation is known.
+    terms : names of the terms, the biomass layer first where there is one; knows_sd : whether its deviation is known;
+    converted : where the soil is that of another land use before, times a ratio.
     """
 
     edges: NDArray[np.float64]
@@ -45,6 +55,7 @@ class Pieces:
     plugs: tuple[str, ...]
     terms: tuple[str, ...] = ()
     knows_sd: bool = False
+    converted: Converted | None = None
     _asked: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def of(self, key: str) -> NDArray[np.float64]:
@@ -99,6 +110,7 @@ class Memory:
     coefficients: dict[str, dict[tuple[str, ...], dict[tuple[Any, ...], Coefficients]]] = field(default_factory=dict)
     lines: dict[tuple[Any, ...], dict[str, NDArray[np.float64]]] = field(default_factory=dict)
     pieces: dict[tuple[Any, ...], Pieces] = field(default_factory=dict)
+    ratios: dict[tuple[Any, ...], Coefficients | None] = field(default_factory=dict)
 
     def resolve(self, plug: Ecosystem, stratum: Stratum, parameters: ParameterSet, options: Options) -> Coefficients:
         """The plug's coefficients of a stratum."""
@@ -113,6 +125,15 @@ class Memory:
         names = tuple(sorted(read))
         known.setdefault(names, {})[tuple(getattr(stratum, n) for n in names)] = found
         return found
+
+    def ratio(self, stratum: Stratum, parameters: ParameterSet, options: Options) -> Coefficients | None:
+        """The factors of a converted stratum's soil, if it is one and has any."""
+        if stratum.before is None:
+            return None
+        key = (stratum.before, stratum.cover, stratum.climate, stratum.soil, stratum.present)
+        if key not in self.ratios:
+            self.ratios[key] = conversion.soil_ratio(stratum, parameters, options)
+        return self.ratios[key]
 
     def lines_of(
         self, plug: Ecosystem, c: Coefficients, present: Sequence[str], terms: Sequence[str], low: float, high: float
@@ -144,7 +165,12 @@ def compile_stratum(
     plugs = [own, *(overlay for overlay in ecosystems.plugs().values() if overlay.overlay)]
     parts = [(part, memory.resolve(part, stratum, parameters, options)) for part in plugs]
     present = [t for t in terms if t in stratum.present]
-    alike = (own.key, tuple(id(c) for _, c in parts), tuple(present))  # what was resolved is kept: see ``lines_of``
+    ratio, was = memory.ratio(stratum, parameters, options), None
+    if ratio is not None:
+        before = conversion.before(stratum)
+        was = Converted(before, compile_stratum(before, terms, parameters, options, None, memory), ratio)
+    # What was resolved is kept: see ``lines_of``.
+    alike = (own.key, tuple(id(c) for _, c in parts), tuple(present), id(ratio), was and id(was.pieces))
     if alike in memory.pieces:
         return memory.pieces[alike]
     edges = _edges([edge for part, c in parts for edge in part.breaks(c, options)])
@@ -156,8 +182,13 @@ def compile_stratum(
                 if not np.isnan(slot[0]):
                     raise ValueError(f"{part.key} yields {key}, which another ecosystem of the stratum yields already")
                 slot[:] = line
+    if was is not None:  # soil holds no biomass: its line is the same in every piece
+        soil = was.pieces.of(SOIL.key)[0]
+        was = None if np.isnan(soil[0]) else was
+        if was is not None:
+            lines[:, _PLACE[SOIL.key]] = soil * float(conversion.ratio_of(was.ratio))
     names, known = tuple(part.key for part, _ in parts), SD in stratum.present
-    memory.pieces[alike] = Pieces(edges, lines, tuple(c for _, c in parts), names, tuple(terms), known)
+    memory.pieces[alike] = Pieces(edges, lines, tuple(c for _, c in parts), names, tuple(terms), known, was)
     return memory.pieces[alike]
 
 

@@ -15,7 +15,8 @@ from sinks import exactsum
 class Sums:
     """One row per region × stratum × piece that occurs, sorted by these.
 
-    region : index (0 = in no region), or another number of where it is; code : stratum code; piece : straight piece of the stratum; count : pixels;
+    region : index (0 = in no region), or another number of where it is; code : stratum code; piece : straight piece of the
+    stratum; count : pixels;
     digits : (rows, statistics, exactsum.DIGITS): area [m²], area·term for each term, area·biomass²;
     clipped : map values beyond what an integer map can hold.
     """

@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks import ecosystems
+from sinks.conversion import ratio_of
 from sinks.growingstock import VolumeCurve
 from sinks.parameters import Coefficient, records
 from sinks.plug import BIOMASS_KINDS, Coefficients, Stratum
-from sinks.quantities import KEYS
+from sinks.quantities import KEYS, SOIL
 
 Array = Any
 
@@ -141,7 +142,8 @@ def _vary(c: Coefficients, standard: Mapping[str, Array], linear: bool) -> _Vari
 class Piece:
     """One straight piece of a stratum, ready to be evaluated again for other coefficients.
 
-    stratum; coefficients : by plug, in the order of ``plugs``; low, high : the biomass interval of the piece.
+    stratum; coefficients : by plug, in the order of ``plugs``; low, high : the biomass interval of the piece;
+    converted : the piece that the soil was before a change of land use, and the factors of both (``sinks.conversion``).
     """
 
     stratum: Stratum
@@ -149,6 +151,7 @@ class Piece:
     coefficients: tuple[Coefficients, ...]
     low: float
     high: float
+    converted: tuple[Piece, Coefficients] | None = None
 
     def same(self) -> tuple[Any, ...]:
         """What decides the piece's lines: pieces that agree in it are one."""
@@ -157,12 +160,15 @@ class Piece:
              tuple((n, v.name, v.where, v.value) for n, v in c.values.items()))
             for plug, c in zip(self.plugs, self.coefficients, strict=True)
         )  # fmt: skip
-        return (parts, self.low, self.high, self.stratum.present)
+        was = None if self.converted is None else (self.converted[0].same(), id(self.converted[1]))
+        return (parts, self.low, self.high, self.stratum.present, was)
 
     def drawn(self) -> set[str]:
         """What is drawn for this piece."""
-        every = (c for part in self.coefficients for c in part.values.values())
-        return {s.key for s in map(spread_of, every) if s is not None}
+        own = self.coefficients if self.converted is None else (*self.coefficients, self.converted[1])
+        every = (c for part in own for c in part.values.values())
+        found = {s.key for s in map(spread_of, every) if s is not None}
+        return found if self.converted is None else found | self.converted[0].drawn()
 
     def lines(
         self, terms: Sequence[str], standard: Mapping[str, Array], linear: bool = False
@@ -198,6 +204,10 @@ class Piece:
                 for t, after in moved.items():
                     line[1 + terms.index(t)] = after[quantity] - (still if t in _BARE else at0)[quantity]
                 found[quantity] = line
+        if self.converted is not None:
+            was, factors = self.converted
+            ratio = ratio_of(_vary(factors, standard, linear))
+            found[SOIL.key] = [ratio * part for part in was.lines(terms, standard, linear)[SOIL.key]]
         return found
 
 

@@ -88,7 +88,7 @@ def test_stock_at_the_end_less_stock_at_the_start_is_the_sum_of_transitions(samp
 
 def test_each_epoch_is_what_assess_says_of_it(tmp_path):
     epochs = epochs_of(tmp_path)
-    found = changing.change(request(tmp_path, epochs))
+    found = changing.change(request(tmp_path, epochs, soil_change="class"))
     one = found.span.one_sided
     for n, epoch in enumerate(epochs):
         study = study_checked({
