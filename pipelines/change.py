@@ -21,8 +21,9 @@ from pipelines.closure import Check
 from pipelines.errors import InputError
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import Progress
+from pipelines.tidyfile import read_tidy
 from pipelines.workspace import log_file, publish, workspace
-from sinks import budget, changebudget, onepass, transitions
+from sinks import budget, changebudget, gainloss, onepass, transitions
 from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
 from sinks.budget import Targets
 from sinks.coding import before_dimension
@@ -46,7 +47,8 @@ class ChangeResult:
     """What a change gives back.
 
     accounts : one per epoch; ledgers : one per pair of epochs that follow one another, and last the whole span where there are
-    more than two; errors : of each ledger's changes; series : stocks and coverage by epoch; maps : path of each map.
+    more than two; errors : of each ledger's changes; series : stocks and coverage by epoch; gain_loss :
+    both methods for living biomass over the whole span, where growth rates are known; maps : path of each map.
     """
 
     out: Path
@@ -54,6 +56,7 @@ class ChangeResult:
     ledgers: tuple[Ledger, ...]
     errors: tuple[pd.DataFrame, ...]
     series: pd.DataFrame
+    gain_loss: pd.DataFrame | None
     maps: dict[str, Path]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -94,11 +97,12 @@ def change(study: ChangeStudy) -> ChangeResult:
         )
         ledgers = tuple(_ledger(plans, pair, sums) for pair, sums in zip(whole.pairs, partial.pairs, strict=True))
         errors = _errors(study, plans, whole, partial, ledgers)
+        balance = _gain_loss(study, plans[0], accounts[0], ledgers[-1])
         found = _checks(whole, partial, accounts, ledgers)
         closure.require(found)
         notes = [n for p in plans for n in p.notes]
         result = ChangeResult(
-            out, accounts, ledgers, errors, _series(plans, accounts),
+            out, accounts, ledgers, errors, _series(plans, accounts), balance,
             {name: out / "maps" / path.name for name, path in made.items()},
             tuple(dict.fromkeys([*notes, *_notes(study, whole, partial)])), _warnings(study, ledgers[-1]), tuple(found),
             time.monotonic() - start, plans[0].pixels,
@@ -230,6 +234,33 @@ def _errors(
     return tuple(found)
 
 
+def _gain_loss(study: ChangeStudy, plan: Plan, account: Account, span: Ledger) -> pd.DataFrame | None:
+    """Both methods side by side; None where no growth rates are asked for."""
+    if not study.first.forest_age:
+        if study.removals:
+            raise InputError(
+                "--removals is for gain–loss, which takes growth rates too: give --forest-age, or leave it out"
+            )
+        return None
+    losses = None
+    if study.removals:
+        path = Path(study.removals)
+        table = read_tidy(path, gainloss.REMOVAL_COLUMNS, ("value", "fraction_lost"))
+        strata = account.strata[account.strata["ecosystem"] == "forest"]
+        factors = {}
+        for region in table["region_id"].unique():
+            here = strata[strata["region_id"] == region]
+            if here.empty:
+                raise InputError(f"{path}: region '{region}' has no forest in this run; mend its region_id")
+            own = table.loc[table["region_id"] == region, "forest_type"] if "forest_type" in table else pd.Series([""])
+            by = here.groupby("forest_type")["area_ha"].sum()
+            kind = next((k for k in own if k), str(by.idxmax()))
+            climate = str(here.groupby("climate")["area_ha"].sum().idxmax())
+            factors[region] = gainloss.factors_of(span, region, kind, climate, plan.block_plan.science.parameters)
+        losses = gainloss.removal_losses(table, factors)
+    return gainloss.compared(span, losses)
+
+
 def _map_se(study: ChangeStudy, plan: Plan, sums: Sums, cells: ErrorCells) -> dict[tuple[str, str], float]:
     """Standard error of every region's stocks by one epoch's biomass map, by (region_id, quantity)."""
     work = budget.prepare(sums, plan.block_plan.science, plan.regions)
@@ -344,7 +375,10 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
 
 
 def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path) -> None:
-    for name, frame in changetables.frames(result.ledgers, result.errors, result.series).items():
+    found = changetables.frames(result.ledgers, result.errors, result.series)
+    if result.gain_loss is not None:
+        found["gain_loss"] = changetables.named(result.span, result.gain_loss)
+    for name, frame in found.items():
         tables.write_table(frame, stage / f"{name}.csv")
     tables.write_table(changetables.transitions_tidy(result.ledgers), stage / "transitions.parquet")
     changetables.write_geopackage(plans[0], result.ledgers[-1], result.series, stage / "change.gpkg")
@@ -361,7 +395,7 @@ def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stag
             "study": {
                 "minimum_change": study.minimum_change, "confidence": study.confidence,
                 "error_correlation": study.error_correlation, "across_break": study.across_break,
-                "soil_change": study.soil_change,
+                "soil_change": study.soil_change, "removals": study.removals,
                 "epochs": [{k: _plain(v) for k, v in e.__dict__.items() if v is not None} for e in study.epochs],
             },
             "inputs": {

@@ -27,6 +27,7 @@ def command(
     @click.option("--confidence", type=float, help="Of a change of biomass beyond its errors.  [0.95]")
     @click.option("--error-correlation", type=float, help="Of the errors of two epochs' biomass maps.  [0]")
     @click.option("--soil-change", help="Soil of land that changed its class: factors or class.  [factors]")
+    @click.option("--removals", help="Wood removals and disturbances (CSV: region_id, kind, value), for gain–loss.")
     @click.option("--across-break", is_flag=True, default=None,
                   help="Let epochs differ in legend, forest definition or parameters; said with every figure.")  # fmt: skip
     @shared
@@ -83,6 +84,18 @@ def text(found: ChangeResult) -> str:
         for process, (area, amount) in sorted(by.iterrows(), key=lambda kv: -abs(kv[1].iloc[1])):
             lines.append(f"  {process!s:24}{area:>14,.1f}{amount + 0.0:>+16,.0f}")
         lines.append("")
+    if found.gain_loss is not None:
+        both = found.gain_loss.iloc[0]
+        removed = both[["wood_removals_mg_c_yr", "fuelwood_mg_c_yr", "disturbance_mg_c_yr"]].sum()
+        lines += [
+            "living biomass of forest and converted land, Mg C/yr",
+            f"  gain–loss        {both['gain_loss_mg_c_yr']:>+16,.0f}",
+            f"    growth         {both['growth_mg_c_yr']:>+16,.0f}",
+            f"    conversions    {both['conversion_mg_c_yr']:>+16,.0f}",
+            f"    removals       {removed:>+16,.0f}",
+            f"  stock difference {both['stock_difference_mg_c_yr']:>+16,.0f}",
+            "",
+        ]
     lines.append("epoch        coverage %      stock m³         carbon Mg C")
     series = found.series[found.series["region_id"] == "total"].pivot(index="year", columns="quantity", values="value")
     for year, row in series.iterrows():

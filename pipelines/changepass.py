@@ -156,7 +156,7 @@ def process(plan: ChangePlan, block: Block) -> ChangePartial:
         if n == len(plan.pairs) - 1:
             mapped = _mapped(compared.change, area, region)
             shards |= _write(plan, block, plan.carbon_change, compared.change)
-            shards |= _write(plan, block, plan.process, _processes(keys)[place])
+            shards |= _write(plan, block, plan.process, transitions.process_codes(keys)[place])
     return ChangePartial(
         tuple(sums),
         tuple(pairs),
@@ -234,11 +234,10 @@ def _compare(plan: ChangePlan, one: _Epoch, two: _Epoch) -> Compared:
 
 def _was_forest(earlier: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_] | None:
     """Where any of these class maps has forest."""
-    forest = np.zeros(256, bool)
-    forest[[code for code, (ecosystem, _) in transitions.class_names().items() if ecosystem == "forest"]] = True
     found = None
     for classes in earlier:
-        found = forest[classes] if found is None else found | forest[classes]
+        forest = transitions.forest_of(classes)
+        found = forest if found is None else found | forest
     return found
 
 
@@ -252,19 +251,6 @@ def _certain(plan: ChangePlan, one: Prepared, two: Prepared) -> NDArray[np.bool_
 
 
 # ------------------------------------------------------------------------------------------ maps
-
-
-def _processes(keys: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Code of the process map by place."""
-    names, known = transitions.class_names(), transitions.processes()
-    found = np.zeros(keys.size, np.uint8)
-    for n, key in enumerate(keys.tolist()):
-        place = transitions.place_of(key)
-        if place.before in names and place.after in names:
-            found[n] = known[
-                transitions.process_of(names[place.before][0], names[place.after][0], place.fate, place.was_forest)
-            ].code
-    return found
 
 
 def _stored(values: NDArray[np.float32], spec: maps.MapSpec) -> NDArray:

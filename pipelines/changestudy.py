@@ -16,12 +16,9 @@ from sinks.quantities import TOTAL
 MAPS: Final = ("ecosystem", TOTAL.key)
 """Maps of every epoch."""
 _OWN: Final = {
-    "minimum_change": 0.0,
-    "confidence": 0.95,
-    "error_correlation": 0.0,
-    "across_break": False,
-    "soil_change": "factors",
-}
+    "minimum_change": 0.0, "confidence": 0.95, "error_correlation": 0.0, "across_break": False, "soil_change": "factors",
+    "removals": None,
+}  # fmt: skip
 SOIL_CHANGES: Final = ("factors", "class")
 _SHARED: Final = ("legend", "forest_definition", "parameters")
 """What two epochs must have in common, or their difference is one of method."""
@@ -42,10 +39,11 @@ class ChangeStudy:
     """Several epochs as asked for.
 
     epochs : one study each, in the order of time, with their years; minimum_change : smallest patch of changed class [ha], 0
-    for none; confidence : of a change of biomass beyond its errors, where ``agb_sd`` is given at both epochs; error_correlation
-    : of the errors of two epochs' biomass maps at one place; across_break : whether epochs may differ in legend, forest
-    definition or parameters; soil_change : how the soil of land that changed its class is told, "factors" (the stock before times
-    the ratio of the land uses' factors, where there are any) or "class" (what the new class is said to hold).
+    for none; confidence : of a change of biomass beyond its errors, where ``agb_sd`` is given at both epochs;
+    error_correlation : of the errors of two epochs' biomass maps at one place; across_break : whether epochs may differ in
+    legend, forest definition or parameters; soil_change : how the soil of land that changed its class is told, "factors"
+    (the stock before times the ratio of the land uses' factors, where there are any) or "class" (what the new class is said
+    to hold); removals : table of wood removals and disturbances, for gain–loss.
     """
 
     epochs: tuple[Study, ...]
@@ -54,6 +52,7 @@ class ChangeStudy:
     error_correlation: float = 0.0
     across_break: bool = False
     soil_change: str = "factors"
+    removals: str | None = None
 
     @property
     def first(self) -> Study:
@@ -83,6 +82,8 @@ def from_toml(path: Path, **options: Any) -> ChangeStudy:
         if unknown := [k for k in table if k not in known]:
             raise InputError(f"{path}: unknown key {study.suggest(unknown[0], known)}")
     base = path.parent
+    if isinstance(raw.get("removals"), str) and not Path(raw["removals"]).is_absolute():
+        raw["removals"] = str(base / raw["removals"])
     shared = {k: study.relative(k, v, base) for k, v in raw.items()} | {
         k: v for k, v in options.items() if v is not None
     }
@@ -143,6 +144,8 @@ def _problems(epochs: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> li
         ]
     if not (isinstance(own["minimum_change"], int | float) and own["minimum_change"] >= 0):
         found.append("--minimum-change is the smallest patch of changed class in hectares; give 0 or more")
+    if own["removals"] is not None and not isinstance(own["removals"], str):
+        found.append("--removals is the path of a table; write it in quotes")
     if own["soil_change"] not in SOIL_CHANGES:
         found.append(f"--soil-change is '{own['soil_change']}'; choose {' or '.join(SOIL_CHANGES)}")
     if not (isinstance(own["confidence"], int | float) and 0 < own["confidence"] < 1):

@@ -27,12 +27,12 @@ def frames(ledgers: Sequence[Ledger], errors: Sequence[pd.DataFrame], series: pd
     """Every table by the name of its file."""
     return {
         "transitions": transitions_tidy(ledgers),
-        "balance": pd.concat([_named(led, led.classes) for led in ledgers], ignore_index=True),
-        "fluxes": pd.concat([_named(led, _with_units(led.fluxes)) for led in ledgers], ignore_index=True),
-        "gross_fluxes": pd.concat([_named(led, led.gross) for led in ledgers], ignore_index=True),
-        "one_sided": pd.concat([_named(led, led.one_sided) for led in ledgers], ignore_index=True),
-        "processes": pd.concat([_named(led, process_table(led)) for led in ledgers], ignore_index=True),
-        "errors": pd.concat([_named(led, e) for led, e in zip(ledgers, errors, strict=True)], ignore_index=True),
+        "balance": pd.concat([named(led, led.classes) for led in ledgers], ignore_index=True),
+        "fluxes": pd.concat([named(led, _with_units(led.fluxes)) for led in ledgers], ignore_index=True),
+        "gross_fluxes": pd.concat([named(led, led.gross) for led in ledgers], ignore_index=True),
+        "one_sided": pd.concat([named(led, led.one_sided) for led in ledgers], ignore_index=True),
+        "processes": pd.concat([named(led, process_table(led)) for led in ledgers], ignore_index=True),
+        "errors": pd.concat([named(led, e) for led, e in zip(ledgers, errors, strict=True)], ignore_index=True),
         "series": series,
     }
 
@@ -41,7 +41,7 @@ def _names(regions: Sequence[RegionInfo]) -> dict[str, str]:
     return {TOTAL_REGION: ALL, **{r.id: r.name for r in regions}}
 
 
-def _named(ledger: Ledger, frame: pd.DataFrame) -> pd.DataFrame:
+def named(ledger: Ledger, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with the region's name and the years beside its id."""
     found = frame.copy()
     found.insert(1, "region_name", found["region_id"].map(_names(ledger.regions)))
@@ -63,7 +63,7 @@ def transitions_tidy(ledgers: Sequence[Ledger]) -> pd.DataFrame:
     """One row per region × transition × quantity of every period."""
     found = []
     for ledger in ledgers:
-        wide = _named(ledger, ledger.transitions).rename(
+        wide = named(ledger, ledger.transitions).rename(
             columns={"before": "from_class", "after": "to_class", "area_ha": "area"}
         )
         values = ["area", "pixels", *(f"{side}_{stock}" for stock in STOCKS for side in SIDES)]
@@ -128,9 +128,9 @@ def write_geopackage(plan: Plan, span: Ledger, series: pd.DataFrame, path: Path)
         GpkgLayer("change", f"Change of carbon {years} 碳储量变化", "Change of every region", gpd.GeoDataFrame(polygons), ALIASES,
                   "change_mg_c_per_ha", "Change of carbon [Mg C/ha]"),
         GpkgLayer("processes", f"Processes {years} 变化过程", "Area and carbon of every process",
-                  _named(span, process_table(span))),
-        GpkgLayer("transitions", f"Transitions {years} 转移矩阵", "Class before × class after", _named(span, span.transitions)),
-        GpkgLayer("gross_fluxes", f"Gross fluxes {years}", "Emissions, removals, net sink", _named(span, span.gross)),
+                  named(span, process_table(span))),
+        GpkgLayer("transitions", f"Transitions {years} 转移矩阵", "Class before × class after", named(span, span.transitions)),
+        GpkgLayer("gross_fluxes", f"Gross fluxes {years}", "Emissions, removals, net sink", named(span, span.gross)),
         GpkgLayer("series", "Series 时间序列", "Coverage and stocks by epoch", series),
     ]  # fmt: skip
     geopackage.write_geopackage(path, layers)

@@ -6,6 +6,8 @@ area   = sinks.pixel_area(landcover)                     # m², exact on any gri
 pools  = sinks.forest.carbon(agb, "broadleaf", "warm_temperate_moist")
 result = sinks.assess(landcover, agb, regions=counties, legend="worldcover")
 result.maps.carbon_total ; result.accounts ; result.targets(2025)
+what   = sinks.change({2010: earlier, 2020: result})
+what.maps.change_carbon_total ; what.transitions ; what.errors
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from sinks.dataset import Assessment as Assessment
     from sinks.dataset import assess as assess
     from sinks.ecosystems import forest as forest
+    from sinks.epochs import Change as Change
+    from sinks.epochs import change as change
     from sinks.errors import InputError as InputError
     from sinks.legends import Legend as Legend
     from sinks.parameters import parameter_set as parameter_set
@@ -28,9 +32,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Account": "sinks.accounts",
     "Assessment": "sinks.dataset",
+    "Change": "sinks.epochs",
     "InputError": "sinks.errors",
     "Legend": "sinks.legends",
     "assess": "sinks.dataset",
+    "change": "sinks.epochs",
     "forest": "sinks.ecosystems.forest",
     "parameter_set": "sinks.parameters",
     "pixel_area": "sinks.area",

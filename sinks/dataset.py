@@ -95,37 +95,48 @@ class Assessment:
         return one
 
     @cached_property
+    def area(self) -> xr.DataArray:
+        """Area of every pixel [m²]."""
+        return pixel_area(self.landcover)
+
+    @cached_property
     def account(self) -> Account:
         """Sums by region and stratum; computed block by block, so memory stays flat for lazy inputs."""
-        area = pixel_area(self.landcover)
         n_regions = len(self.regions) + 1
         nothing = onepass.MapRequest((), ())
         parts = []
         for at in _blocks(self.landcover):
-            packed, terms = self._packed(
+            packed, terms = self.packed(
                 *(np.asarray(a[at].values) for a in (self.cover, self.latitude, *self.layers.values()))
             )
             place = np.asarray(self.zones[at].values, np.int32)
             seen = onepass.survey(packed, place, n_regions)
             strata = self.science.strata(seen.codes, nothing)
-            square_metres = np.ascontiguousarray(area[at].values, np.float64)
+            square_metres = np.ascontiguousarray(self.area[at].values, np.float64)
             parts.append(onepass.run(packed.code, place, square_metres, terms, strata, nothing, seen)[1])
         return Account.build(merge(parts), self.science, self.regions, self.context)
 
     # ------------------------------------------------------------------ blocks of NumPy arrays
 
-    def _packed(self, cover: NDArray, latitude: NDArray, *layers: NDArray) -> tuple[coding.Packed, Stack]:
-        """The strata and values of a block."""
+    def packed(
+        self, cover: NDArray, latitude: NDArray, *layers: NDArray, earlier: NDArray | None = None
+    ) -> tuple[coding.Packed, Stack]:
+        """The strata and values of a block; earlier : its covers at an earlier epoch, where the coding asks for them."""
         named = dict(zip(self.layers, layers, strict=True))
         for name, values in named.items():
             require_possible(name, values)
         seen = look(self.recipe, named, latitude, cover.shape)
         terms = Stack.of(seen.terms)
-        return coding.pack([cover], seen.categories, self.science.coding.radices, terms), terms
+        outer = [cover]
+        if self.science.coding.dimensions[0].name == coding.BEFORE and earlier is not None:
+            kinds = np.asarray([self.science.ecosystem_code(c) for c in self.science.coding.covers], np.uint8)
+            known = (earlier > 1) & (cover > 1)  # no data and unknown come first among the covers
+            outer.append(np.where(known & (kinds[earlier] != kinds[cover]), earlier, 0).astype(np.uint8))
+        return coding.pack(outer, seen.categories, self.science.coding.radices, terms), terms
 
     def _map_values(self, *arrays: NDArray, keys: tuple[str, ...]) -> NDArray[np.float32]:
         """Quantities of a chunk (h, w, quantities), NaN where there is none."""
-        packed, terms = self._packed(*arrays)
+        packed, terms = self.packed(*arrays)
         request = onepass.MapRequest(keys, (0.0,) * len(keys))
         zones, area = np.zeros(packed.code.shape, np.int32), np.ones((packed.code.shape[0], 1))
         seen = onepass.survey(packed, zones, 1)
@@ -134,7 +145,7 @@ class Assessment:
         return np.where(maps == onepass.NODATA_FLOAT, np.float32(np.nan), maps).transpose(1, 2, 0)
 
     def _map_classes(self, *arrays: NDArray) -> NDArray[np.uint8]:
-        packed, _ = self._packed(*arrays)
+        packed, _ = self.packed(*arrays)
         here = np.unique(packed.code)
         table = np.zeros(int(here[-1]) + 1, np.uint8)
         table[here] = self.science.ecosystem_codes(packed.meaning(here))

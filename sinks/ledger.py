@@ -21,6 +21,7 @@ from sinks.accounts import OUTSIDE_REGIONS, TOTAL_REGION, RegionInfo
 from sinks.errors import InputError
 from sinks.parameters import records
 from sinks.quantities import BY_KEY, KEYS, POOL_KEYS, TOTAL
+from sinks.quantities import GAIN as GROWTH
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
 from sinks.sums import Sums
 from sinks.transitions import COMPARED, FATES, GAIN, GAIN_NOISE, absent_pools, class_names, place_of, process_of
@@ -40,7 +41,7 @@ class Ledger:
 
     years : of the epochs; regions : in the user's order; rows : one per place: ``TRANSITION_KEYS``, area_ha, pixels,
     told_opening and told_closing (bits of ``COMPARED``), and ``opening_X``, ``closing_X`` of every stock on all its pixels, NaN
-    where that epoch tells none.
+    where that epoch tells none; ``growth_opening``, ``growth_closing`` [Mg C yr⁻¹], where growth rates are known.
     """
 
     years: tuple[int, int]
@@ -91,6 +92,7 @@ class Ledger:
             for n, stock in enumerate(COMPARED):
                 values = part[stock].to_numpy()
                 frame[f"{side}_{stock}"] = np.where(np.isnan(values) & absent[:, n], 0.0, values)
+        frame["growth_opening"], frame["growth_closing"] = (p[GROWTH.key].to_numpy() for p in (opening, closing))
         return Ledger(years, tuple(regions), frame)
 
     @property
@@ -273,12 +275,13 @@ def _told(rows: pd.DataFrame, stock: int, side: str) -> NDArray[np.bool_]:
 def _by_place(sums: Sums, science: Science) -> pd.DataFrame:
     """Area, pixels and stocks of every place, NaN where no stratum of it tells a stock."""
     values = sums.values
-    amounts = np.full((sums.code.size, len(COMPARED)), np.nan)
-    at = [KEYS.index(k) for k in COMPARED]
+    told = (*COMPARED, GROWTH.key)
+    amounts = np.full((sums.code.size, len(told)), np.nan)
+    at = [KEYS.index(k) for k in told]
     for n, (code, piece) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):
         lines = science.pieces(code).lines[piece][at]
         amounts[n] = lines @ values[n, : lines.shape[1]] / M2_PER_HA
-    frame = pd.DataFrame(amounts, columns=list(COMPARED))
+    frame = pd.DataFrame(amounts, columns=list(told))
     frame["area_ha"], frame["pixels"], frame["key"] = values[:, 0] / M2_PER_HA, sums.count, sums.region
     return frame.groupby("key", sort=True).sum(min_count=1)
 

@@ -240,6 +240,24 @@ def places(
     return packed.code, regions[meaning >> rest].astype(np.int64) << rest | meaning & ((1 << rest) - 1)
 
 
+def process_codes(keys: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Code of the process map for the keys of places, 0 where an epoch has no class."""
+    names, known = class_names(), processes()
+    found = np.zeros(keys.size, np.uint8)
+    for n, key in enumerate(keys.tolist()):
+        p = place_of(key)
+        if p.before in names and p.after in names:
+            found[n] = known[process_of(names[p.before][0], names[p.after][0], p.fate, p.was_forest)].code
+    return found
+
+
+def forest_of(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a class map has forest."""
+    forest = np.zeros(256, bool)
+    forest[[code for code, (ecosystem, _) in class_names().items() if ecosystem == "forest"]] = True
+    return forest[classes]
+
+
 def class_names() -> Mapping[int, tuple[str, str]]:
     """(ecosystem, forest type) of every class code."""
     return {c.code: key for key, c in ecosystems.classes().items()}

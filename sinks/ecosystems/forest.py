@@ -99,7 +99,7 @@ def coefficients(stratum: Stratum, parameters: ParameterSet, options: Options) -
         density = _mean_density(stratum, parameters)
         return Coefficients(values | density, method="bamboo has no growing stock to derive biomass from")
     zone = zone_of(stratum.climate)
-    values |= _carbon_fractions(forest_type, parameters)
+    values |= carbon_fractions(forest_type, parameters)
     values |= _roots(stratum, zone, parameters, options)
     values |= _dead_matter(stratum, zone, parameters)
     if leaf == "bamboo":
@@ -138,7 +138,8 @@ def _rows_of(forest_type: str, parameters: ParameterSet, topic: str, name: str, 
     return rows
 
 
-def _carbon_fractions(forest_type: str, parameters: ParameterSet) -> dict[str, Coefficient]:
+def carbon_fractions(forest_type: str, parameters: ParameterSet) -> dict[str, Coefficient]:
+    """Carbon fraction of every part of a forest type by name, those of all forest where it has none of its own."""
     found = {}
     for part in ("agb", "bgb", "deadwood", "litter"):
         keys = {"ecosystem": "forest", "component": part}

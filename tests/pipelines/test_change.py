@@ -271,7 +271,7 @@ def test_what_is_wrong_with_a_request_is_said_at_once(tmp_path):
 def test_epochs_far_apart_are_refused(tmp_path):
     epochs = epochs_of(tmp_path, shape=(60, 60))
     epochs[1]["landcover"] = write(tmp_path / "far.tif", np.full((60, 60), NEEDLE, np.uint8), 0, west=110.0)
-    with pytest.raises(InputError, match="far.tif: the landcover layer does not overlap"):
+    with pytest.raises(InputError, match=r"far\.tif: the landcover layer does not overlap"):
         changing.change(request(tmp_path, epochs))
     assert not (tmp_path / "change" / "manifest.json").exists()
 
@@ -291,3 +291,19 @@ def test_the_command_line_tells_the_change(tmp_path):
     assert found["periods"][0]["years"] == [2010, 2020]
     wrong = CliRunner().invoke(main, words[:3])
     assert wrong.exit_code == 2
+
+
+def test_gain_loss_stands_beside_stock_difference(tmp_path):
+    table = tmp_path / "removals.csv"
+    table.write_text("region_id,kind,value\n990101,roundwood,120000\n990104,disturbed_area,50\n", encoding="utf-8")
+    more = {"out": str(tmp_path / "out"), "quiet": True, "forest_age": "secondary_over_20", "removals": str(table)}
+    found = changing.change(changestudy.from_toml(sample_data() / "change.toml", **more)).gain_loss.set_index("region_id")
+    parts = found[["growth_mg_c_yr", "conversion_mg_c_yr", "wood_removals_mg_c_yr", "fuelwood_mg_c_yr", "disturbance_mg_c_yr"]]
+    np.testing.assert_allclose(parts.sum(axis=1), found["gain_loss_mg_c_yr"], rtol=1e-12)
+    np.testing.assert_allclose(found.drop("total").sum(), found.loc["total"], rtol=1e-9)
+    assert found.loc["990101", "wood_removals_mg_c_yr"] < 0
+    assert found.loc["990104", "disturbance_mg_c_yr"] < 0
+    assert found.loc["total", "growth_mg_c_yr"] > 0 > found.loc["total", "conversion_mg_c_yr"]
+    del more["forest_age"]
+    with pytest.raises(InputError, match="give --forest-age"):
+        changing.change(changestudy.from_toml(sample_data() / "change.toml", **{**more, "out": str(tmp_path / "none")}))
