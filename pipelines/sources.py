@@ -22,7 +22,6 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
-from pipelines.arrays import write_array
 from pipelines.errors import InputError
 from pipelines.grid import Grid
 from pipelines.vrt import Tile, fitting_nodata, joined
@@ -106,6 +105,8 @@ def make_layer(name: str, kind: str, value: Any, workdir: Path, **own: Any) -> L
     if kind not in KINDS:
         raise InputError(f"the kind of layer {name} is '{kind}'; choose one of {', '.join(KINDS)}")
     if isinstance(value, xr.DataArray | xr.Dataset):
+        from pipelines.arrays import write_array  # rioxarray is dear to import, and files do without
+
         path = write_array(name, value, Path(workdir), own)
         return Layer(name, kind, path, **{k: v for k, v in own.items() if k != "band"})
     paths = _paths(name, value)
