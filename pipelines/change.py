@@ -28,7 +28,7 @@ from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
 from sinks.budget import Targets
 from sinks.coding import before_dimension
 from sinks.coverage import coverage_table
-from sinks.ledger import CLOSE, Ledger, stocks_of
+from sinks.ledger import CLOSE, Ledger, false_change, stocks_of
 from sinks.onepass import ErrorCells
 from sinks.patches import patch_pixels
 from sinks.quantities import POOL_KEYS, TOTAL, VOLUME
@@ -366,6 +366,20 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
             f"{', '.join(f'{v:,.0f} Mg C at the {k}' for k, v in sides.items())} are told by one epoch alone and are part of no "
             f"change (one_sided.csv)"
         )
+    if study.map_accuracy:
+        top_rows = t[t["region_id"] == TOTAL_REGION]
+        area = float(top_rows["area_ha"].sum())
+        shown = float(top_rows.loc[top_rows["before"] != top_rows["after"], "area_ha"].sum())
+        errors = false_change((study.map_accuracy[0], study.map_accuracy[-1]), area)
+        if shown <= errors:
+            found.append(
+                f"{shown:,.0f} ha changed their class on the maps, and the maps' errors alone could show up to {errors:,.0f} ha: "
+                f"no area of change here is more than noise until a reference sample corrects it"
+            )
+        else:
+            found.append(
+                f"of the {shown:,.0f} ha that changed their class on the maps up to {errors:,.0f} ha may be the maps' errors"
+            )
     if study.across_break:
         found.append("the epochs are of different methods: do not read the change as one of the land alone")
     return tuple(found)
@@ -396,6 +410,7 @@ def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stag
                 "minimum_change": study.minimum_change, "confidence": study.confidence,
                 "error_correlation": study.error_correlation, "across_break": study.across_break,
                 "soil_change": study.soil_change, "removals": study.removals,
+                "map_accuracy": study.map_accuracy,
                 "epochs": [{k: _plain(v) for k, v in e.__dict__.items() if v is not None} for e in study.epochs],
             },
             "inputs": {

@@ -28,6 +28,7 @@ def command(
     @click.option("--error-correlation", type=float, help="Of the errors of two epochs' biomass maps.  [0]")
     @click.option("--soil-change", help="Soil of land that changed its class: factors or class.  [factors]")
     @click.option("--removals", help="Wood removals and disturbances (CSV: region_id, kind, value), for gain–loss.")
+    @click.option("--map-accuracy", help="Overall accuracy of every epoch's land cover, e.g. 0.92,0.90.")
     @click.option("--across-break", is_flag=True, default=None,
                   help="Let epochs differ in legend, forest definition or parameters; said with every figure.")  # fmt: skip
     @shared

@@ -17,7 +17,7 @@ MAPS: Final = ("ecosystem", TOTAL.key)
 """Maps of every epoch."""
 _OWN: Final = {
     "minimum_change": 0.0, "confidence": 0.95, "error_correlation": 0.0, "across_break": False, "soil_change": "factors",
-    "removals": None,
+    "removals": None, "map_accuracy": (),
 }  # fmt: skip
 SOIL_CHANGES: Final = ("factors", "class")
 _SHARED: Final = ("legend", "forest_definition", "parameters")
@@ -43,7 +43,8 @@ class ChangeStudy:
     error_correlation : of the errors of two epochs' biomass maps at one place; across_break : whether epochs may differ in
     legend, forest definition or parameters; soil_change : how the soil of land that changed its class is told, "factors"
     (the stock before times the ratio of the land uses' factors, where there are any) or "class" (what the new class is said
-    to hold); removals : table of wood removals and disturbances, for gain–loss.
+    to hold); removals : table of wood removals and disturbances, for gain–loss; map_accuracy : overall, of every epoch's land
+    cover, where known.
     """
 
     epochs: tuple[Study, ...]
@@ -53,6 +54,7 @@ class ChangeStudy:
     across_break: bool = False
     soil_change: str = "factors"
     removals: str | None = None
+    map_accuracy: tuple[float, ...] = ()
 
     @property
     def first(self) -> Study:
@@ -114,6 +116,7 @@ def checked(
 ) -> ChangeStudy:
     """A change from options by name. Raises InputError listing what is wrong with them."""
     own = {**_OWN, **{k: v for k, v in shared.items() if k in _OWN}}
+    own["map_accuracy"] = _accuracies(own["map_accuracy"])
     common = {k: v for k, v in shared.items() if k not in _OWN and k != "maps"}
     problems = _problems(epochs, own)
     if problems:
@@ -126,6 +129,15 @@ def checked(
     if not found.across_break:
         _require_one_basis(found, where)
     return found
+
+
+def _accuracies(given: Any) -> Any:
+    """Numbers from ``0.92,0.90`` or a list; what is none stays as it is, to be complained of."""
+    parts = given.split(",") if isinstance(given, str) else given
+    try:
+        return tuple(float(p) for p in parts)
+    except (TypeError, ValueError):
+        return given
 
 
 def _problems(epochs: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> list[str]:
@@ -146,6 +158,11 @@ def _problems(epochs: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> li
         found.append("--minimum-change is the smallest patch of changed class in hectares; give 0 or more")
     if own["removals"] is not None and not isinstance(own["removals"], str):
         found.append("--removals is the path of a table; write it in quotes")
+    accuracy = own["map_accuracy"]
+    if accuracy and not (
+        isinstance(accuracy, tuple) and len(accuracy) == len(epochs) and all(0 < a <= 1 for a in accuracy)
+    ):
+        found.append("--map-accuracy has a share for every epoch, in the order of time, e.g. 0.92,0.90")
     if own["soil_change"] not in SOIL_CHANGES:
         found.append(f"--soil-change is '{own['soil_change']}'; choose {' or '.join(SOIL_CHANGES)}")
     if not (isinstance(own["confidence"], int | float) and 0 < own["confidence"] < 1):

@@ -252,6 +252,18 @@ def come_about(span: float, years: float) -> float:
     return span / (2 * years) if span <= years else 1 - years / (2 * span)
 
 
+def false_change(accuracies: tuple[float, float], area: float) -> float:
+    """Largest area that two maps' errors alone would show as changed [ha], where nothing changed.
+
+    accuracies : overall, of either map [1]; area : compared [ha]. A pixel that is right at both epochs, and did not change, shows
+    no change: with independent errors that is the product of the accuracies. Two equal errors would hide one another, so it is a
+    bound. Raises InputError for accuracies that are no shares.
+    """
+    if not all(0 < a <= 1 for a in accuracies):
+        raise InputError(f"map accuracies are {', '.join(f'{a:g}' for a in accuracies)}; give shares, e.g. 0.9")
+    return (1 - accuracies[0] * accuracies[1]) * area
+
+
 def label(code: int) -> str:
     """Name of a class in tables."""
     if code in (NODATA_CODE, UNKNOWN_CODE):

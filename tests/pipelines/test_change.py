@@ -262,6 +262,8 @@ def test_what_is_wrong_with_a_request_is_said_at_once(tmp_path):
         request(tmp_path, [epochs[0], {**epochs[1], "regions": "x.gpkg"}])
     with pytest.raises(InputError, match="--confidence lies between 0 and 1"):
         request(tmp_path, epochs, confidence=95)
+    with pytest.raises(InputError, match="--map-accuracy has a share for every epoch"):
+        request(tmp_path, epochs, map_accuracy="0.9")
     with pytest.raises(InputError, match="did you mean 'landcover'"):
         changestudy.epoch_of("year=2010,landcove=x.tif")
     with pytest.raises(InputError, match="write a whole number"):
@@ -297,8 +299,12 @@ def test_gain_loss_stands_beside_stock_difference(tmp_path):
     table = tmp_path / "removals.csv"
     table.write_text("region_id,kind,value\n990101,roundwood,120000\n990104,disturbed_area,50\n", encoding="utf-8")
     more = {"out": str(tmp_path / "out"), "quiet": True, "forest_age": "secondary_over_20", "removals": str(table)}
-    found = changing.change(changestudy.from_toml(sample_data() / "change.toml", **more)).gain_loss.set_index("region_id")
-    parts = found[["growth_mg_c_yr", "conversion_mg_c_yr", "wood_removals_mg_c_yr", "fuelwood_mg_c_yr", "disturbance_mg_c_yr"]]
+    found = changing.change(changestudy.from_toml(sample_data() / "change.toml", **more)).gain_loss.set_index(
+        "region_id"
+    )
+    parts = found[
+        ["growth_mg_c_yr", "conversion_mg_c_yr", "wood_removals_mg_c_yr", "fuelwood_mg_c_yr", "disturbance_mg_c_yr"]
+    ]
     np.testing.assert_allclose(parts.sum(axis=1), found["gain_loss_mg_c_yr"], rtol=1e-12)
     np.testing.assert_allclose(found.drop("total").sum(), found.loc["total"], rtol=1e-9)
     assert found.loc["990101", "wood_removals_mg_c_yr"] < 0
@@ -307,3 +313,13 @@ def test_gain_loss_stands_beside_stock_difference(tmp_path):
     del more["forest_age"]
     with pytest.raises(InputError, match="give --forest-age"):
         changing.change(changestudy.from_toml(sample_data() / "change.toml", **{**more, "out": str(tmp_path / "none")}))
+
+
+def test_change_that_the_maps_errors_could_show_is_said_to_be_noise(tmp_path):
+    epochs = epochs_of(tmp_path, shape=(200, 200))
+    bad = changing.change(request(tmp_path, epochs, map_accuracy="0.8,0.8", name="bad"))
+    assert any("no area of change here is more than noise" in w for w in bad.warnings)
+    good = changing.change(request(tmp_path, epochs, map_accuracy=[0.99, 0.98], name="good"))
+    t = good.span.transitions.query("region_id == 'total'")
+    expected = f"up to {(1 - 0.99 * 0.98) * t['area_ha'].sum():,.0f} ha may be the maps' errors"
+    assert any(expected in w for w in good.warnings)
