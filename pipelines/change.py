@@ -366,6 +366,8 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
             f"{', '.join(f'{v:,.0f} Mg C at the {k}' for k, v in sides.items())} are told by one epoch alone and are part of no "
             f"change (one_sided.csv)"
         )
+    if not study.first.biomass:
+        found.append("no biomass at any epoch: living biomass of forest is in no figure; give agb=FILE in every --epoch")
     if study.map_accuracy:
         top_rows = t[t["region_id"] == TOTAL_REGION]
         area = float(top_rows["area_ha"].sum())

@@ -28,7 +28,9 @@ def epoch(cover, agb, **layers):
 
 
 def errors(one, two, **more):
-    return sinks.change({2010: one, 2020: two}, **more).errors.set_index(["region_id", "process", "quantity"]).sort_index()
+    return (
+        sinks.change({2010: one, 2020: two}, **more).errors.set_index(["region_id", "process", "quantity"]).sort_index()
+    )
 
 
 def stock_se(assessment, quantity):

@@ -8,7 +8,7 @@ import pytest
 from sinks import conversion
 from sinks.parameters import parameter_set
 from sinks.plug import Cover, Options, Stratum
-from sinks.soilcarbon import share_above
+from sinks.soilcarbon import share_above, tier1_change
 from sinks.strata import Memory, compile_stratum
 
 IPCC = parameter_set("ipcc")
@@ -86,3 +86,14 @@ def test_there_and_back_again_is_where_it_began():
     there = soil_line(stratum(("forest", "mixed"), ("cropland",)))[1]
     back = soil_line(stratum(("cropland",), ("forest", "mixed")))[1]
     assert there * back == pytest.approx(1.0)
+
+
+def test_example_17_low_input_cropland_to_forest_gains_1_169_a_year():
+    """Warm temperate moist, high-activity clay, SOC_ref 64: 64 · 0.69 · 0.92 = 40.627; (64 − 40.627)/20 (IPCC 2019, Table 5.5)."""
+    low = Options(soil_depth_cm=30, input="low")
+    s = stratum(("cropland",), ("forest", "broadleaf"), "warm_temperate_moist", present=(), soil="HAC")
+    before = soil_line(replace(s, cover=Cover("cropland"), before=None), low)[0]
+    after = soil_line(s, low)[0]
+    assert before == pytest.approx(40.627, abs=5e-4)
+    assert after == pytest.approx(64.0)
+    assert float(tier1_change(before, after)) == pytest.approx(1.169, abs=5e-4)

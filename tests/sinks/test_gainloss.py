@@ -107,3 +107,15 @@ def test_without_growth_rates_there_is_no_gain_loss():
     rows = pd.DataFrame({"process": ["stable"], "growth_opening": [np.nan], "growth_closing": [np.nan]})
     with pytest.raises(InputError, match="--forest-age"):
         compared(Ledger((2010, 2020), (), rows))
+
+
+def test_example_8_anhui_is_area_times_density_by_age_class():
+    """Ji Y.H. et al. 2016, Table 2: soil 312.4, vegetation 402.1, total 714.5 Tg C; a mean density would tell another stock."""
+    area = np.array([136.7, 137.2, 57.5, 27.4, 8.1]) * 1e4
+    soil, vegetation = np.array([81.5, 86.4, 96.9, 76.8, 69.8]), np.array([68.9, 99.5, 117.2, 262.3, 395.1])
+    assert (area * soil).sum() / 1e6 == pytest.approx(312.4, abs=0.05)
+    assert (area * vegetation).sum() / 1e6 == pytest.approx(402.1, abs=0.2)
+    none = np.zeros(5)
+    gained, denser = effects((none, area), (none, vegetation))
+    assert (gained + denser).sum() / 1e6 == pytest.approx(402.1, abs=0.2)
+    assert area.sum() * vegetation.mean() / 1e6 > 690
