@@ -222,12 +222,12 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_no_half_file(tmp_path):
 
 def test_an_interrupt_leaves_nothing_half_written(tmp_path):
     given = {
-        **small(tmp_path, size=3000),
+        **small(tmp_path, size=6000),
         "legend": "worldcover",
         "climate": "warm_temperate_moist",
         "parameters": "china",
     }
-    arguments = options(given, "--block-size=1024", out=tmp_path / "out")
+    arguments = options(given, "--block-size=1024", "--workers=1", out=tmp_path / "out")
     with subprocess.Popen(
         [sys.executable, "-m", "pipelines.cli", *arguments], stderr=subprocess.PIPE, text=True
     ) as process:
