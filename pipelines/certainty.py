@@ -56,7 +56,7 @@ def assess_certainty(
              "errors: coefficients by propagation"]  # fmt: skip
     if cell:
         errors = map_errors(work.targets, cells, regions, grid, cell, error_range_km * 1000, error_model)
-        variance["biomass map"] = spread_to_parts(work, errors)
+        variance["biomass map"] = spread_to_parts(spread_bounds(work), errors, work.targets)
         bounds = _bounds(errors)
         notes.append(f"errors of the biomass map are correlated over {error_range_km:g} km ({error_model})")
     else:
@@ -130,8 +130,8 @@ def _size(grid: Grid, side: int, row: float) -> tuple[float, float]:
     return height * unit, width * unit
 
 
-def spread_to_parts(work: Work, errors: Errors) -> NDArray[np.float64]:
-    """Variance from the map (targets, quantities): that of a part is the total's, by the part's share of full correlation."""
+def spread_bounds(work: Work) -> NDArray[np.float64]:
+    """Σ |slope| · area · standard deviation of every target and quantity: the map's error if all its errors were one."""
     terms = work.terms
     sd = terms.index("agb_sd")
     full = np.zeros((work.sums.code.size, len(QUANTITIES)))
@@ -141,10 +141,16 @@ def spread_to_parts(work: Work, errors: Errors) -> NDArray[np.float64]:
             for q, line in budget.with_totals({k: np.asarray(v, np.float64) for k, v in lines.items()}).items():
                 if q in QUANTITIES and len(line) > 1:
                     full[n, QUANTITIES.index(q)] = abs(line[1]) * work.amounts[n, 1 + sd]
-    rows = np.arange(work.sums.code.size)
-    bound = work.targets.gather(full, rows)
+    return work.targets.gather(full, np.arange(work.sums.code.size))
+
+
+def spread_to_parts(bound: NDArray[np.float64], errors: Errors, targets: Targets) -> NDArray[np.float64]:
+    """Variance from the map (targets, quantities): that of a part is the total's, by the part's share of full correlation.
+
+    bound : of ``spread_bounds``.
+    """
     found = np.zeros_like(bound)
-    for t, key in enumerate(work.targets.keys):
+    for t, key in enumerate(targets.keys):
         for quantity, parts in ((TOTAL.key, [q for q in QUANTITIES if q != VOLUME.key]), (VOLUME.key, [VOLUME.key])):
             error, whole = errors.get((*key, quantity)), bound[t, QUANTITIES.index(quantity)]
             if error is not None and whole > 0:

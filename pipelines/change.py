@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipelines import changetables, closure, graph, manifest, maps, mapspecs, preflight, tables
 from pipelines.atomic import prepare_out_dir, require_space
-from pipelines.certainty import map_errors, spread_to_parts
+from pipelines.certainty import map_errors, spread_bounds, spread_to_parts
 from pipelines.changepass import ChangePartial, ChangePlan, ChangeTask, EpochMaps, merge_partials
 from pipelines.changestudy import ChangeStudy
 from pipelines.closure import Check
@@ -269,7 +269,7 @@ def _map_se(study: ChangeStudy, plan: Plan, sums: Sums, cells: ErrorCells) -> di
     errors = map_errors(
         regions, cells, plan.regions, plan.grid, plan.block_plan.cell, first.error_range * 1000, first.error_model
     )
-    variance = spread_to_parts(work, errors)
+    variance = spread_to_parts(spread_bounds(work), errors, work.targets)
     return {
         (region, quantity): float(variance[t, budget.QUANTITIES.index(quantity)] ** 0.5)
         for t, (region, ecosystem, _) in enumerate(work.targets.keys)
@@ -367,7 +367,9 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
             f"change (one_sided.csv)"
         )
     if not study.first.biomass:
-        found.append("no biomass at any epoch: living biomass of forest is in no figure; give agb=FILE in every --epoch")
+        found.append(
+            "no biomass at any epoch: living biomass of forest is in no figure; give agb=FILE in every --epoch"
+        )
     if study.map_accuracy:
         top_rows = t[t["region_id"] == TOTAL_REGION]
         area = float(top_rows["area_ha"].sum())

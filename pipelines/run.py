@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines import closure, graph, manifest, maps, mapspecs, preflight, tables
+from pipelines import closure, graph, kepterrors, manifest, maps, mapspecs, preflight, tables
 from pipelines.atomic import prepare_out_dir, require_space
 from pipelines.blockpass import BlockTask, Partial, merge_partials
 from pipelines.certainty import Certainty, assess_certainty, stock_draws
@@ -23,7 +23,7 @@ from pipelines.result import Result
 from pipelines.study import Study
 from pipelines.text import read_text
 from pipelines.workspace import log_file, publish, workspace
-from sinks import targets
+from sinks import budget, targets
 from sinks.accounts import TOTAL_REGION, Account
 from sinks.coverage import coverage_table
 from sinks.exactsum import to_floats
@@ -78,7 +78,7 @@ def assess(study: Study) -> Result:
             _unknown(partial), (*plan.notes, *sure.notes), _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations, sure, stage)
+        _write(plan, result, citations, sure, _kept(plan, partial), stage)
         publish(stage, out)
     return result
 
@@ -165,6 +165,16 @@ def _certainty(plan: Plan, partial: Partial, account: Account) -> Certainty:
     )  # fmt: skip
 
 
+def _kept(plan: Plan, partial: Partial) -> kepterrors.Kept | None:
+    """What a roll-up needs to know of the errors; nothing where an InVEST table gives none."""
+    p = plan.block_plan
+    if p.science.lookup:
+        return None
+    work = budget.prepare(partial.sums, p.science, plan.regions)
+    metres = plan.study.error_range * 1000
+    return kepterrors.of_run(work, partial.cells, plan.regions, p.grid, p.cell, metres, plan.study.error_model)
+
+
 def _base_map(plan: Plan) -> str:
     legend = plan.legend.title if plan.legend else "land cover"
     return f"{legend} ({Path(str(plan.sources['landcover'].path)).name})"
@@ -227,7 +237,9 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
 # ------------------------------------------------------------------------------------------ writing
 
 
-def _write(plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, stage: Path) -> None:
+def _write(
+    plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, kept: kepterrors.Kept | None, stage: Path
+) -> None:
     tables.write_account(result.account, stage)
     tables.write_table(result.coverage, stage / "coverage.csv")
     tables.write_table(result.scorecard, stage / "scorecard.csv")
@@ -235,6 +247,8 @@ def _write(plan: Plan, result: Result, citations: list[Coefficient], sure: Certa
     tables.write_table(sure.table, stage / "errors.csv")
     if len(sure.bounds):
         tables.write_table(sure.bounds, stage / "map_error_bounds.csv")
+    if kept is not None:
+        kepterrors.write(kept, stage)
     fields = list(Coefficient.__dataclass_fields__)
     rows = [{k: getattr(c, k) for k in fields} for c in citations]
     tables.write_table(pd.DataFrame(rows, columns=fields), stage / "coefficients.csv")

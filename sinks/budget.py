@@ -7,7 +7,7 @@ are unsure by the reference sample, where one is given. The three are independen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,8 +125,9 @@ def with_totals(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[
     return found
 
 
-def propagate(work: Work, told: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
-    """Approach 1: variance by source (targets, quantities) from coefficients, in the order of ``QUANTITIES``.
+def moves(work: Work, told: NDArray[np.bool_] | None = None) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+    """How every target and quantity moves with one standard deviation of each coefficient: its key, its source, and the moves
+    (targets, ``QUANTITIES``). Moves of parts add up to those of the whole, for a coefficient is the same everywhere.
 
     told : (rows, quantities) which quantities of a row count, None for all; a sum of others counts those of them that do.
     """
@@ -134,8 +135,6 @@ def propagate(work: Work, told: NDArray[np.bool_] | None = None) -> dict[str, ND
     for n, p in enumerate(work.piece_of.tolist()):
         if p >= 0:
             rows_of.setdefault(p, []).append(n)
-    found: dict[str, NDArray[np.float64]] = {}
-    shape = (len(work.targets.keys), len(QUANTITIES))
     for s in sensitivities(work.pieces, work.terms):
         rows, values = [], []
         for p, lines in s.lines.items():
@@ -144,17 +143,54 @@ def propagate(work: Work, told: NDArray[np.bool_] | None = None) -> dict[str, ND
                 line[QUANTITIES.index(q)] = one
             here = np.asarray(rows_of.get(p, []), np.int64)
             rows.append(here)
-            moves = work.amounts[here] @ line.T
+            moved = work.amounts[here] @ line.T
             if told is not None:
-                moves *= told[here]
+                moved *= told[here]
             for sum_of, parts in SUMS.items():
-                moves[:, QUANTITIES.index(sum_of)] = moves[:, [QUANTITIES.index(q) for q in parts]].sum(axis=1)
-            values.append(moves)
-        moved = work.targets.gather(np.concatenate(values), np.concatenate(rows))
+                moved[:, QUANTITIES.index(sum_of)] = moved[:, [QUANTITIES.index(q) for q in parts]].sum(axis=1)
+            values.append(moved)
         source = _SOURCE_OF.get(s.key.split("|")[0], "densities")
-        found.setdefault(source, np.zeros(shape))
-        found[source] += moved**2
+        yield s.key, source, work.targets.gather(np.concatenate(values), np.concatenate(rows))
+
+
+def propagate(work: Work, told: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.float64]]:
+    """Approach 1: variance by source (targets, quantities) from coefficients; told : see ``moves``."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for _, source, moved in moves(work, told):
+        found[source] = found.get(source, 0.0) + moved**2
     return found
+
+
+MOVE_COLUMNS: Final = ("region_id", "ecosystem", "forest_type", "quantity", "source", "coefficient", "moved")
+
+
+def moves_table(work: Work) -> pd.DataFrame:
+    """``moves`` as a table (``MOVE_COLUMNS``), to be kept with a run: what a roll-up needs to know how sure the whole is."""
+    found = []
+    for key, source, moved in moves(work):
+        t, q = np.nonzero(moved)
+        names = pd.DataFrame([work.targets.keys[n] for n in t], columns=list(MOVE_COLUMNS[:3]))
+        names["quantity"] = [QUANTITIES[n] for n in q]
+        found.append(names.assign(source=source, coefficient=key, moved=moved[t, q]))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(MOVE_COLUMNS))
+
+
+def merged(tables: Sequence[pd.DataFrame]) -> tuple[Targets, dict[str, NDArray[np.float64]]]:
+    """Targets and variance by source of the sum of several runs, from their ``moves_table``: coefficients stay shared."""
+    every = pd.concat(list(tables), ignore_index=True)
+    names = list(MOVE_COLUMNS[:3])
+    summed = every.groupby([*names, "quantity", "source", "coefficient"], sort=True)["moved"].sum().reset_index()
+    keys = [(str(r), str(e), str(f)) for r, e, f in summed[names].drop_duplicates().itertuples(index=False)]
+    place = {key: n for n, key in enumerate(keys)}
+    found: dict[str, NDArray[np.float64]] = {}
+    at = [place[r, e, f] for r, e, f in summed[names].itertuples(index=False)]
+    summed["target"] = at
+    for source, part in summed.groupby("source"):
+        variance = np.zeros((len(keys), len(QUANTITIES)))
+        q = part["quantity"].map({name: n for n, name in enumerate(QUANTITIES)}).to_numpy()
+        np.add.at(variance, (part["target"].to_numpy(), q), part["moved"].to_numpy() ** 2)
+        found[str(source)] = variance
+    return Targets(tuple(keys), np.zeros((0, 6), np.int64)), found
 
 
 def monte_carlo(
