@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 from shapely.geometry import box
 
 from pipelines import geopackage, regiontable
 from pipelines.geopackage import GpkgLayer
 from pipelines.plan import Plan
-from pipelines.result import Result
-from sinks.accounts import TOTAL_REGION
+from sinks.accounts import TOTAL_REGION, Account
 
 TIDY_ALIASES = {
     "region_id": ("Region code", "区划代码", ""),
@@ -27,10 +27,20 @@ TIDY_ALIASES = {
 }
 
 
-def write_geopackage(plan: Plan, result: Result, path: Path) -> None:
-    """Regions (styled by coverage), the same regions styled by carbon density, and the tables."""
-    table = regiontable.region_table(result.account, result.coverage)
-    regions = shapes(plan).merge(table[table["region_id"] != TOTAL_REGION], on="region_id", how="left")
+def write_geopackage(
+    polygons: gpd.GeoDataFrame,
+    account: Account,
+    coverage: pd.DataFrame,
+    views: pd.DataFrame,
+    card: pd.DataFrame,
+    path: Path,
+) -> None:
+    """Regions (styled by coverage), the same regions styled by carbon density, and the tables.
+
+    polygons : region_id and geometry.
+    """
+    table = regiontable.region_table(account, coverage)
+    regions = polygons.merge(table[table["region_id"] != TOTAL_REGION], on="region_id", how="left")
     names = regiontable.aliases()
     layers = [
         GpkgLayer("regions", "Forest coverage by region 森林覆盖率", "Results of every region", regions, names,
@@ -39,11 +49,11 @@ def write_geopackage(plan: Plan, result: Result, path: Path) -> None:
                   regions[["region_id", "region_name", "carbon_total_mg", "carbon_mg_per_ha", "stock_m3", "geometry"]],
                   names, "carbon_mg_per_ha", "Carbon density [Mg C/ha]"),
         GpkgLayer("region_table", "All regions and their union", "One row per region; total is the union", table, names),
-        GpkgLayer("account", "Account 账户", "Region × ecosystem × forest type × quantity", result.account.tidy, TIDY_ALIASES),
-        GpkgLayer("coverage", "Forest coverage by variant", "Every definition and denominator, with its basis", result.coverage),
-        GpkgLayer("views", "Policy views 专题汇总", "What each heading holds; views overlap: do not sum", result.views,
+        GpkgLayer("account", "Account 账户", "Region × ecosystem × forest type × quantity", account.tidy, TIDY_ALIASES),
+        GpkgLayer("coverage", "Forest coverage by variant", "Every definition and denominator, with its basis", coverage),
+        GpkgLayer("views", "Policy views 专题汇总", "What each heading holds; views overlap: do not sum", views,
                   regiontable.VIEW_ALIASES),
-        GpkgLayer("scorecard", "Targets 目标", "How every region stands", result.scorecard),
+        GpkgLayer("scorecard", "Targets 目标", "How every region stands", card),
     ]  # fmt: skip
     geopackage.write_geopackage(path, layers)
 

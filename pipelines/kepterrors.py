@@ -21,7 +21,7 @@ from pipelines.errors import InputError
 from pipelines.grid import Grid
 from pipelines.tables import write_table
 from sinks import budget
-from sinks.accounts import RegionInfo
+from sinks.accounts import OUTSIDE_REGIONS, RegionInfo
 from sinks.budget import QUANTITIES, Targets
 from sinks.onepass import ErrorCells
 
@@ -112,6 +112,7 @@ def merged_table(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The error budget of the sum of several runs (``budget.budget_table``), and what to say of it."""
     targets, variance = budget.merged([k.moves for k in kept])
+    targets, variance = _with_targets(targets, variance, [tidy[tidy["region_id"] != OUTSIDE_REGIONS]])
     notes = ["errors: coefficients are shared by all runs, by propagation"]
     maps = [k.map for k in kept if k.map is not None]
     if maps:
@@ -119,7 +120,7 @@ def merged_table(
             notes.append(
                 f"{len(kept) - len(maps)} of {len(kept)} runs have no errors of the biomass map: there it counts as exact"
             )
-        targets, variance = _with_targets(targets, variance, maps)
+        targets, variance = _with_targets(targets, variance, [m.bounds for m in maps])
         if _one_lattice(maps):
             errors = _joined(maps, targets, regions)
             variance["biomass map"] = spread_to_parts(_bounds(maps, targets), errors, targets)
@@ -137,13 +138,12 @@ def merged_table(
 
 
 def _with_targets(
-    targets: Targets, variance: dict[str, NDArray[np.float64]], maps: Sequence[MapErrors]
+    targets: Targets, variance: dict[str, NDArray[np.float64]], frames: Sequence[pd.DataFrame]
 ) -> tuple[Targets, dict[str, NDArray[np.float64]]]:
-    """The same with rows for what only the map makes unsure."""
+    """The same with rows for what no coefficient makes unsure."""
     known = set(targets.keys)
-    more = {
-        (str(r), str(e), str(f)) for m in maps for r, e, f in m.bounds[_KEYS].drop_duplicates().itertuples(index=False)
-    }
+    told = (f[_KEYS].drop_duplicates().itertuples(index=False) for f in frames)
+    more = {(str(r), str(e), str(f)) for rows in told for r, e, f in rows}
     keys = (*targets.keys, *sorted(more - known))
     room = np.zeros((len(keys) - len(targets.keys), len(QUANTITIES)))
     return Targets(keys, targets.of_row), {s: np.concatenate([v, room]) for s, v in variance.items()}

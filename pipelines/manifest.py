@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -66,6 +67,18 @@ def read(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: there is no {NAME} here; name the output folder of a finished run") from None
     except ValueError as error:
         raise InputError(f"{path}: not a readable manifest ({error}); run the assessment again") from error
+
+
+def damaged(folder: Path, about: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Which of these outputs of a run are missing or are not what it wrote; those it never wrote are passed over."""
+    outputs = about.get("outputs", {})
+    found = []
+    for name in names:
+        if name in outputs:
+            path = Path(folder) / name
+            if not path.is_file() or sha256(path) != outputs[name]["sha256"]:
+                found.append(name)
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -57,7 +57,7 @@ def read_region_file(
     path: str, layer: str | None = None, id_column: str | None = None, name_column: str | None = None
 ) -> RegionFile:
     """Regions of any vector file. Raises InputError naming what is wrong and the mend."""
-    frame, notes = _frame(path, layer)
+    frame, notes = read_frame(path, layer)
     ids, id_name = _ids(path, frame, id_column)
     names, name_name = _names(path, frame, name_column, id_name)
     called = f", name column '{name_name}'" if name_name else ", no name column"
@@ -92,7 +92,7 @@ def official_hectares(frame: gpd.GeoDataFrame, area_ha: NDArray[np.float64], not
 # ------------------------------------------------------------------------------------------ reading
 
 
-def _frame(path: str, layer: str | None) -> tuple[gpd.GeoDataFrame, list[str]]:
+def read_frame(path: str, layer: str | None) -> tuple[gpd.GeoDataFrame, list[str]]:
     if not str(path).startswith("/vsi") and "://" not in str(path) and not Path(path).exists():
         raise InputError(f"{path}: there is no such file; check the path of the regions")
     notes: list[str] = []

@@ -16,7 +16,7 @@ from pipelines.atomic import prepare_out_dir, require_space
 from pipelines.blockpass import BlockTask, Partial, merge_partials
 from pipelines.certainty import Certainty, assess_certainty, stock_draws
 from pipelines.errors import InputError
-from pipelines.gislayers import write_geopackage
+from pipelines.gislayers import shapes, write_geopackage
 from pipelines.plan import Plan, make_plan
 from pipelines.progress import Progress
 from pipelines.result import Result
@@ -252,7 +252,9 @@ def _write(
     fields = list(Coefficient.__dataclass_fields__)
     rows = [{k: getattr(c, k) for k in fields} for c in citations]
     tables.write_table(pd.DataFrame(rows, columns=fields), stage / "coefficients.csv")
-    write_geopackage(plan, result, stage / "assessment.gpkg")
+    write_geopackage(
+        shapes(plan), result.account, result.coverage, result.views, result.scorecard, stage / "assessment.gpkg"
+    )
     for line in (*result.notes, *result.warnings):
         log.info(line)
     manifest.write(stage, _manifest(plan, result))

@@ -1,60 +1,12 @@
 """Rolled-up tiles are as sure as the one big run: coefficients stay shared, and so do the map's errors across the border."""
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-import rasterio
-from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window
 
-from pipelines import kepterrors, run, tables
-from pipelines.demo import sample_data
+from pipelines import kepterrors, tables
 from pipelines.errors import InputError
-from pipelines.study import from_toml
 from sinks.accounts import add_all
-
-CUT = 512
-
-
-@pytest.fixture(scope="module")
-def tiles(tmp_path_factory):
-    """The sample region whole and in two tiles that cut counties in two."""
-    folder = tmp_path_factory.mktemp("tiles")
-    with rasterio.open(sample_data() / "landcover_2023.tif") as d:
-        for name, window in (("west", Window(0, 0, CUT, 800)), ("east", Window(CUT, 0, 800 - CUT, 800))):
-            profile = {**d.profile, "width": window.width, "transform": d.window_transform(window)}
-            with rasterio.open(folder / f"{name}.tif", "w", **profile) as out:
-                out.write(d.read(1, window=window), 1)
-    with rasterio.open(
-        sample_data() / "landcover_2023.tif"
-    ) as like:  # a warp differs in the sixth digit with its grid's origin
-        profile = {**like.profile, "dtype": "float32", "nodata": np.nan, "predictor": 3}
-        for name in ("agb", "agb_sd"):
-            with (
-                rasterio.open(sample_data() / f"{name}_2023.tif") as source,
-                WarpedVRT(
-                    source, crs=like.crs, transform=like.transform, width=like.width, height=like.height
-                ) as warped,
-                rasterio.open(folder / f"{name}.tif", "w", **profile) as out,
-            ):
-                data = warped.read(1).astype(np.float32)
-                out.write(np.where(data == source.nodata, np.nan, data), 1)
-    counties = gpd.read_file(
-        sample_data() / "counties.gpkg"
-    )  # moved a little, so that no border runs through a pixel's middle
-    counties.geometry = counties.translate(1.3e-4, 0.7e-4)
-    counties.to_file(folder / "counties.gpkg")
-    layers = {name: str(folder / f"{name}.tif") for name in ("agb", "agb_sd")} | {
-        "regions": str(folder / "counties.gpkg")
-    }
-    found = {}
-    for name in ("whole", "west", "east"):
-        more = layers if name == "whole" else {**layers, "landcover": str(folder / f"{name}.tif")}
-        study = from_toml(sample_data() / "assessment.toml", out=str(folder / f"out-{name}"), maps="none", draws=0, quiet=True,
-                          error_range=30.0, **more)  # fmt: skip
-        found[name] = run.assess(study)
-    return found
 
 
 def compared(whole, merged):
