@@ -36,8 +36,8 @@ def commands(answers: Callable[..., Any], group: type[click.Group] = click.Group
 def _design(answers: Callable[..., Any]) -> click.Command:
     @click.command("design")
     @click.argument("run", type=click.Path(path_type=Path))
-    @click.option("--stratify", type=click.Choice(["ecosystem", "forest_type", "forest"]), default="ecosystem",
-                  show_default=True, help="Which classes of the map are strata.")  # fmt: skip
+    @click.option("--stratify", help="Which classes are strata: ecosystem, forest_type or forest; of a change class_change or "
+                  "process.  [the first]")  # fmt: skip
     @click.option("--size", type=int, help="Number of points.")
     @click.option("--target-se", type=float, metavar="PCT",
                   help="Size for this standard error of overall accuracy, in percent.  [1]")  # fmt: skip
@@ -54,7 +54,7 @@ def _design(answers: Callable[..., Any]) -> click.Command:
                   help="GeoPackage to write.")  # fmt: skip
     @answers
     def design(
-        run: Path, stratify: str, size: int | None, target_se: float | None, allocation: str, minimum: int, seed: int,
+        run: Path, stratify: str | None, size: int | None, target_se: float | None, allocation: str, minimum: int, seed: int,
         guess: tuple[str, ...], blind: bool, overwrite: bool, out: Path,
     ) -> None:  # fmt: skip
         """Draw a stratified random sample of a run's map, for photo-interpretation or the field.
@@ -97,8 +97,8 @@ def _estimate(answers: Callable[..., Any]) -> click.Command:
     @click.option("--column", default="reference", show_default=True, help="Column of reference labels.")
     @click.option("--design", type=click.Choice(["stratified", "poststratified", "random"]), default="stratified",
                   show_default=True, help="How the points were drawn.")  # fmt: skip
-    @click.option("--classes", "level", type=click.Choice(["auto", "ecosystem", "forest_type", "forest"]), default="auto",
-                  show_default=True, help="How finely classes are told.")  # fmt: skip
+    @click.option("--classes", "level", default="auto", show_default=True,
+                  help="ecosystem, forest_type or forest; of a change class_change or process.")  # fmt: skip
     @click.option(
         "--forest", metavar="CLASSES", help="What counts as forest, e.g. forest,mangrove,shrubland=0.43.  [the run's]"
     )
@@ -121,8 +121,11 @@ def _estimate(answers: Callable[..., Any]) -> click.Command:
         sinks sample estimate result sample.gpkg --out sample
         sinks sample estimate result plots.csv --column landcover --design random
         """
-        from pipelines import samples
+        from pipelines import changemap, samples
 
+        if changemap.is_change(run):
+            _of_change(run, sample, column, level, as_json, out)
+            return
         found = samples.estimate(
             run, sample, column=column, design=design, level=level, forest=forest, targets=targets, strata=strata
         )
@@ -132,6 +135,19 @@ def _estimate(answers: Callable[..., Any]) -> click.Command:
                 click.echo(f"Written: {path}", err=as_json)
 
     return estimate
+
+
+def _of_change(run: Path, sample: Path, column: str, level: str, as_json: bool, out: Path | None) -> None:
+    """The same of a change: areas of processes."""
+    from pipelines import changesample
+
+    told = changesample.estimate(run, sample, column=column, level="class_change" if level == "auto" else level)
+    rows = json.loads(told.carbon.to_json(orient="records"))
+    click.echo(json.dumps({"processes": rows, "notes": told.notes}, indent=2, ensure_ascii=False) if as_json
+               else changesample.text(told))  # fmt: skip
+    if out is not None:
+        for path in changesample.write_result(told, out):
+            click.echo(f"Written: {path}", err=as_json)
 
 
 # ------------------------------------------------------------------------------------------ for the screen

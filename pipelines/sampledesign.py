@@ -18,10 +18,11 @@ import pyogrio
 from pyproj import Transformer
 
 from pipelines.atomic import atomic_path, disk_error
+from pipelines.changemap import open_population
 from pipelines.errors import InputError, RunError
 from pipelines.samplefile import CLASSES, POINTS, STRATA
-from pipelines.samplemap import LEVELS, RunMap, fine_label, fine_labels, open_run
-from sinks import allocation, ecosystems
+from pipelines.samplemap import Population
+from sinks import allocation
 from sinks.sampling import hint
 from sinks.units import M2_PER_HA
 
@@ -42,11 +43,11 @@ class Stratum:
     n: int = 0
 
 
-def strata_of(run: RunMap, stratify: str, minimum: int) -> list[Stratum]:
+def strata_of(run: Population, stratify: str, minimum: int) -> list[Stratum]:
     """Map classes as strata; those with fewer pixels than the minimum are pooled, for they cannot hold their points."""
     fine = run.fine.groupby("label")[["area_ha", "pixels"]].sum()
     found: dict[str, Stratum] = {}
-    for label in (x for x in fine_labels().values() if x in fine.index):
+    for label in (x for x in run.labels.values() if x in fine.index):
         name = run.at_level(label, stratify)
         found[name] = _joined(found.get(name), Stratum(name, (label,), *_sizes(fine, label)), name)
     large = {k: s for k, s in found.items() if s.pixels >= minimum}
@@ -78,17 +79,18 @@ def _joined(one: Stratum | None, other: Stratum, name: str) -> Stratum:
 
 @dataclass(frozen=True)
 class Design:
-    """A drawn sample: strata with their points, and the points as a table with geometry in EPSG:4326."""
+    """A drawn sample: strata with their points, the points as a table with geometry in EPSG:4326, and what they may be called."""
 
     strata: list[Stratum]
     points: gpd.GeoDataFrame
     settings: dict[str, Any]
+    names: pd.DataFrame
 
 
 def design(
     folder: Path,
     *,
-    stratify: str = "ecosystem",
+    stratify: str | None = None,
     size: int | None = None,
     target_se: float | None = None,
     how: str = "proportional",
@@ -96,18 +98,19 @@ def design(
     seed: int = 1,
     guess: Mapping[str, float] | None = None,
 ) -> Design:
-    """Draw a stratified random sample of pixels of a run's ecosystem map.
+    """Draw a stratified random sample of pixels of a run's ecosystem map, or of a change's map of processes.
 
     target_se : standard error of overall accuracy [percent], when no size is given; guess : user's accuracy by stratum [1].
     The first points of a stratum stay the same when more are asked for with the same seed. Raises InputError.
     """
-    if stratify not in LEVELS:
-        raise InputError(f"--stratify is '{stratify}'; choose one of {', '.join(LEVELS)}")
     if not 0 <= seed < 2**64:
         raise InputError(f"--seed is {seed}; give a whole number from 0 on")
     if size is not None and target_se is not None:
         raise InputError("give either --size or --target-se, not both")
-    run = open_run(folder)
+    run = open_population(folder)
+    stratify = stratify or run.levels[0]
+    if stratify not in run.levels:
+        raise InputError(f"--stratify is '{stratify}'; choose one of {', '.join(run.levels)}")
     strata = strata_of(run, stratify, max(minimum, 2))
     areas = {s.name: s.area_ha for s in strata}
     for label in guess or {}:
@@ -116,7 +119,7 @@ def design(
     if size is None:
         aim = DEFAULT_TARGET_SE if target_se is None else target_se
         size = max(allocation.sample_size(areas, guess or {}, aim / 100), minimum * len(strata))
-    target = frozenset(s.name for s in strata if all(m.split("/")[0] in run.forest_ecosystems for m in s.members))
+    target = frozenset(s.name for s in strata if all(run.aimed_at(m) for m in s.members))
     counts = allocation.allocate(size, areas, how, minimum=minimum, users_accuracy=guess, target=target)
     for s in strata:
         if counts[s.name] > s.pixels:
@@ -125,12 +128,12 @@ def design(
             )
     strata = [Stratum(s.name, s.members, s.area_ha, s.pixels, counts[s.name]) for s in strata]
     settings = {"stratify": stratify, "allocation": how, "seed": seed}
-    return Design(strata, _points(run, strata, seed), settings)
+    return Design(strata, _points(run, strata, seed), settings, run.names)
 
 
-def _points(run: RunMap, strata: Sequence[Stratum], seed: int) -> gpd.GeoDataFrame:
+def _points(run: Population, strata: Sequence[Stratum], seed: int) -> gpd.GeoDataFrame:
     """Walk the map once, draw, and check that the walk saw what the account counted."""
-    labels = fine_labels()
+    labels = run.labels
     index = {m: k for k, s in enumerate(strata) for m in s.members}
     lookup = np.full(256, -1, np.int16)
     for code, label in labels.items():
@@ -197,10 +200,7 @@ def write_design(found: Design, path: Path, *, blind: bool = False, overwrite: b
     ])  # fmt: skip
     strata["seed"] = strata["seed"].astype(str)
     strata = strata.rename(columns={"name": "stratum"})
-    names = pd.DataFrame(
-        [(fine_label(e, f), c.name_en, c.name_zh) for (e, f), c in ecosystems.classes().items()],
-        columns=["label", "name_en", "name_zh"],
-    )
+    names = found.names
     with (
         atomic_path(path) as temporary,
         tempfile.TemporaryDirectory(prefix=".sample-", dir=path.absolute().parent) as work,
@@ -250,5 +250,5 @@ def _offer(draft: Path, names: pd.DataFrame) -> None:
         database.executemany(
             "INSERT INTO gpkg_data_column_constraints (constraint_name, constraint_type, value, description)"
             " VALUES ('labels', 'enum', ?, ?)",
-            [*rows, ("forest", "Forest of any type 森林"), ("not_forest", "Not forest 非林地")],
+            rows,
         )

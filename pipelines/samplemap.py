@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -40,17 +40,88 @@ _FOREST_WORDS: Final = ("森林", "林地", "有林地", "乔木林")
 
 
 @dataclass(frozen=True)
-class RunMap:
-    """The ecosystem map of a finished run with its account: the population that is sampled.
+class Population:
+    """A map of classes that is sampled: every pixel of the regions with a class; no data is left out of it.
 
-    The population is every pixel of the regions with a class, known to the legend or not; no data is left out of it.
     regions : None where the whole map is inside.
     """
 
     folder: Path
     grid: Grid
-    account: Account
     regions: zones.Regions | None
+
+    levels: ClassVar[tuple[str, ...]] = ()
+    """How finely classes can be told, the usual one first."""
+
+    @property
+    def path(self) -> Path:
+        """The map."""
+        raise NotImplementedError
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """Code of the map → finest label."""
+        raise NotImplementedError
+
+    @cached_property
+    def names(self) -> pd.DataFrame:
+        """label, name_en, name_zh of what an interpreter may say."""
+        raise NotImplementedError
+
+    @cached_property
+    def fine(self) -> pd.DataFrame:
+        """label (finest), area_ha, pixels, one row or several a label."""
+        raise NotImplementedError
+
+    def at_level(self, label: str, level: str) -> str:
+        """A finest label as the level has it."""
+        raise NotImplementedError
+
+    def aimed_at(self, label: str) -> bool:
+        """Whether a sample is first of all to tell the area of this finest label."""
+        raise NotImplementedError
+
+    def sums(self, column: str, level: str) -> dict[str, float]:
+        """A column of ``fine`` by label, in the order of the map's codes; NaN where no row has a value."""
+        labels = [self.at_level(x, level) for x in self.fine["label"]]
+        sums = self.fine[column].groupby(labels).sum(min_count=1)
+        order = list(dict.fromkeys(self.at_level(x, level) for x in self.labels.values()))
+        return {str(k): float(sums[k]) for k in sorted(sums.index, key=order.index)}
+
+    def blocks(self) -> Iterator[tuple[Block, NDArray[np.uint8]]]:
+        """Codes of the map by block (h, w), 0 outside the population."""
+        with rasterio.open(self.path) as source:
+            for block in self.grid.blocks(_BLOCK, _BLOCK):
+                yield block, self._codes(source, block)
+
+    def codes_at(self, row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Code of every pixel (n,), 0 outside the population."""
+        out = np.zeros(len(row), np.uint8)
+        tile = (row // zones.TILE) * (self.grid.width // zones.TILE + 1) + col // zones.TILE
+        with rasterio.open(self.path) as source:
+            for t in np.unique(tile):
+                at = np.flatnonzero(tile == t)
+                r, c = int(row[at[0]] // zones.TILE * zones.TILE), int(col[at[0]] // zones.TILE * zones.TILE)
+                block = Block(
+                    0, r, c, min(zones.TILE, self.grid.height - r), min(zones.TILE, self.grid.width - c)
+                )  # fmt: skip
+                out[at] = self._codes(source, block)[row[at] - r, col[at] - c]
+        return out
+
+    def _codes(self, source: Any, block: Block) -> NDArray[np.uint8]:
+        codes = source.read(1, window=Window(block.col, block.row, block.width, block.height))
+        if self.regions is not None:
+            codes[zones.label(self.regions, block) == 0] = NODATA_CODE
+        return codes
+
+
+@dataclass(frozen=True)
+class RunMap(Population):
+    """The ecosystem map of a finished run with its account; classes that the legend does not know are part of it."""
+
+    account: Account
+
+    levels: ClassVar[tuple[str, ...]] = LEVELS
 
     @property
     def path(self) -> Path:
@@ -87,38 +158,21 @@ class RunMap:
             return FOREST if ecosystem in self.forest_ecosystems else NOT_FOREST
         return label if level == "forest_type" else ecosystem
 
-    def sums(self, column: str, level: str) -> dict[str, float]:
-        """A column of the account by label, in the order of the map's codes; NaN where no row has a value."""
-        labels = [self.at_level(x, level) for x in self.fine["label"]]
-        sums = self.fine[column].groupby(labels).sum(min_count=1)
-        order = list(dict.fromkeys(self.at_level(x, level) for x in fine_labels().values()))
-        return {str(k): float(sums[k]) for k in sorted(sums.index, key=order.index)}
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """Code of the ecosystem map → finest label; the class that the legend does not know last."""
+        return fine_labels()
 
-    def blocks(self) -> Iterator[tuple[Block, NDArray[np.uint8]]]:
-        """Codes of the map by block (h, w), 0 outside the population."""
-        with rasterio.open(self.path) as source:
-            for block in self.grid.blocks(_BLOCK, _BLOCK):
-                yield block, self._codes(source, block)
+    @cached_property
+    def names(self) -> pd.DataFrame:
+        """Every class, and forest or not for those who tell no more."""
+        rows = [(fine_label(e, f), c.name_en, c.name_zh) for (e, f), c in ecosystems.classes().items()]
+        rows += [(FOREST, "Forest of any type", "森林"), (NOT_FOREST, "Not forest", "非林地")]
+        return pd.DataFrame(rows, columns=["label", "name_en", "name_zh"])
 
-    def codes_at(self, row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Code of every pixel (n,), 0 outside the population."""
-        out = np.zeros(len(row), np.uint8)
-        tile = (row // zones.TILE) * (self.grid.width // zones.TILE + 1) + col // zones.TILE
-        with rasterio.open(self.path) as source:
-            for t in np.unique(tile):
-                at = np.flatnonzero(tile == t)
-                r, c = int(row[at[0]] // zones.TILE * zones.TILE), int(col[at[0]] // zones.TILE * zones.TILE)
-                block = Block(
-                    0, r, c, min(zones.TILE, self.grid.height - r), min(zones.TILE, self.grid.width - c)
-                )  # fmt: skip
-                out[at] = self._codes(source, block)[row[at] - r, col[at] - c]
-        return out
-
-    def _codes(self, source: Any, block: Block) -> NDArray[np.uint8]:
-        codes = source.read(1, window=Window(block.col, block.row, block.width, block.height))
-        if self.regions is not None:
-            codes[zones.label(self.regions, block) == 0] = NODATA_CODE
-        return codes
+    def aimed_at(self, label: str) -> bool:
+        """Forest: its coverage is what targets ask for."""
+        return label.split("/")[0] in self.forest_ecosystems
 
 
 def fine_label(ecosystem: str, forest_type: str) -> str:
@@ -147,7 +201,7 @@ def open_run(folder: Path) -> RunMap:
             s["regions"], grid=grid, layer=s.get("region_layer"), id_column=s.get("region_id"),
             name_column=s.get("region_name"),
         )  # fmt: skip
-    return RunMap(Path(folder), grid, account, regions)
+    return RunMap(Path(folder), grid, regions, account)
 
 
 # ------------------------------------------------------------------------------------------ labels
