@@ -227,17 +227,15 @@ def places(
     was_forest: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The place of every pixel in small numbers of the block, and the key of each (see ``place_of``)."""
-    regions, local = np.unique(region, return_inverse=True)
     history = np.zeros((1, 1), np.uint8) if was_forest is None else was_forest.view(np.uint8)
     bits = (_CLASS_BITS, _CLASS_BITS, _HISTORY_BITS, _FATE_BITS, _KNOWN_BITS, _KNOWN_BITS)
     packed = number(
-        local.reshape(region.shape).astype(np.int32),
+        region.astype(np.int32),  # a copy, which is numbered in place
         (before, after, history, compared.fate, compared.opening, compared.closing),
         [1 << b for b in bits],
     )
     meaning = packed.meaning(np.arange(int(packed.code.max(initial=-1)) + 1))
-    rest = sum(bits)
-    return packed.code, regions[meaning >> rest].astype(np.int64) << rest | meaning & ((1 << rest) - 1)
+    return packed.code, meaning
 
 
 def process_codes(keys: NDArray[np.int64]) -> NDArray[np.uint8]:
