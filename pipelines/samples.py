@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pipelines import tables
+from pipelines import samplebudget, tables
 from pipelines.atomic import atomic_path
 from pipelines.errors import InputError
 from pipelines.samplefile import LISTED, Sample, read_sample, read_strata
@@ -26,13 +26,18 @@ _SAME: Final = 1e-6
 
 @dataclass(frozen=True)
 class Result:
-    """What a sample says of a run: the estimate, the forest of the definition, and what follows; notes for people."""
+    """What a sample says of a run: the estimate, the forest of the definition, and what follows; notes for people.
+
+    budget : corrected amounts with the share of every source; regions : areas of classes by region (``samplebudget``).
+    """
 
     estimate: SampleEstimate
     level: str
     forest: dict[str, float]
     summary: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    budget: pd.DataFrame = field(default_factory=pd.DataFrame)
+    regions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def estimate(
@@ -70,7 +75,14 @@ def estimate(
     weights = _forest(run, forest, level, found.classes)
     summary = _summary(run, found, weights, level, targets, notes)
     summary |= {"sample": str(path), "run": str(folder), "notes": notes}
-    return Result(found, level, weights, summary, notes)
+    by_region = samplebudget.regions(run, found, level, sample.x, sample.y)
+    if (by_region["method"] == "synthetic").any():
+        far = by_region.loc[by_region["method"] == "synthetic", "region_id"].nunique()
+        notes.append(
+            f"{far} of {by_region['region_id'].nunique()} regions have too few points of their own: they are told by the whole "
+            f"sample, as if the map erred there as everywhere (method synthetic)"
+        )
+    return Result(found, level, weights, summary, notes, samplebudget.budget(run, found, level), by_region)
 
 
 def _labelled(sample: Sample, column: str, notes: list[str]) -> Sample:
@@ -402,7 +414,7 @@ def _map_se(run: RunMap, name: str, parts: Sequence[str], classes: Sequence[str]
 
 
 def write_result(found: Result, out: Path) -> list[Path]:
-    """``sample_classes.csv``, ``sample_matrix.csv`` and ``sample_summary.json`` in a folder."""
+    """Classes, matrix and summary in a folder, with the budget and the regions where there are any."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -414,7 +426,7 @@ def write_result(found: Result, out: Path) -> list[Path]:
         part.write_text(
             json.dumps(found.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
-    return paths
+    return [*paths, *samplebudget.write(out, found.budget, found.regions)]
 
 
 def class_table(e: SampleEstimate) -> pd.DataFrame:

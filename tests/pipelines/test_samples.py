@@ -519,3 +519,76 @@ def test_the_scorecard_takes_the_corrected_figures_beside_the_maps(result, drawn
     for row in total[(total["target"] == "forest_coverage") & total["basis"].str.contains("sample")].to_dict("records"):
         assert row["probability"] == pytest.approx(expected.get(row["target_value"], row["probability"]), abs=2e-3)
         assert row["status"] in ("met", "likely met", "undecided", "likely missed", "missed")
+
+
+# ------------------------------------------------------------------------------------------ budget and regions
+
+
+def demo_sample(demo, folder, size=1500, wrong=12):
+    """A sample of the demo whose interpreter calls every twelfth forest point shrubland, and every twelfth shrub forest."""
+    say("sample", "design", demo, "--size", size, "--seed", 5, "--out", folder / "d.gpkg")
+    swap = {"forest": "shrubland", "shrubland": "forest/mixed"}
+
+    def rule(k, row):
+        kind = str(row["map_class"]).split("/")[0]
+        return swap.get(kind, row["map_class"]) if row["draw_order"] % wrong == 0 else row["map_class"]
+
+    label(folder / "d.gpkg", folder / "l.gpkg", rule)
+    return folder / "l.gpkg"
+
+
+def test_the_budget_with_a_sample_has_the_error_of_areas_beside_the_others(demo, tmp_path):
+    found = samples.estimate(demo, demo_sample(demo, tmp_path))
+    table = found.budget.set_index(["class", "quantity"]).sort_index()
+    shares = [c for c in table if c.startswith("share_")]
+    some = table["se"] > 0
+    assert np.allclose(table.loc[some, shares].sum(axis=1), 1)
+    assert (table.loc[(slice(None), "carbon_total"), "share_area"] >= 0).all()
+    assert table.loc[("forest", "carbon_total"), "share_area"] > 0
+    plain = pd.read_csv(demo / "errors.csv", dtype={"region_id": str})
+    plain = plain[(plain["region_id"] == "total") & (plain["forest_type"] == "all")].set_index(
+        ["ecosystem", "quantity"]
+    )
+    e = found.estimate
+    ratio = e.area("forest").value / dict(zip(e.classes, e.mapped_area_ha, strict=True))["forest"]
+    row, own = table.loc[("forest", "carbon_agb")], plain.loc[("forest", "carbon_agb")]
+    assert row["corrected"] == pytest.approx(row["mapped"] * ratio)
+    # What is not the area's is the run's own error, scaled: one carbon fraction, one map.
+    rest = row["se"] * (1 - row["share_area"]) ** 0.5
+    assert rest == pytest.approx(own["se"] * ratio, rel=0.02)
+    assert table.loc[("all", "carbon_agb"), "corrected"] == pytest.approx(
+        sum(table.loc[(c, "carbon_agb"), "corrected"] for c in e.classes if (c, "carbon_agb") in table.index)
+    )
+
+
+def test_regions_told_by_the_whole_sample_add_up_to_it(demo, tmp_path):
+    found = samples.estimate(demo, demo_sample(demo, tmp_path))
+    by = found.regions
+    assert set(by["method"]) == {"synthetic"}  # 1500 points are too few for 24 regions with eleven classes each
+    assert by["region_id"].nunique() == 24
+    for _, group in by.groupby("region_id"):
+        assert group["corrected_ha"].sum() == pytest.approx(group["mapped_ha"].sum(), rel=1e-6)
+    # Small classes share a stratum, so that they do not add up to the last digit.
+    assert by.loc[by["class"] == "forest", "corrected_ha"].sum() == pytest.approx(
+        found.estimate.area("forest").value, rel=1e-3
+    )
+    assert ((by["low"] <= by["corrected_ha"]) & (by["corrected_ha"] <= by["high"] + 1e-6)).all()
+    assert any("method synthetic" in n for n in found.notes)
+
+
+def test_a_region_with_points_of_its_own_is_told_by_them(result, worked):
+    found = samples.estimate(result, worked[0])
+    by = found.regions[found.regions["method"] == "direct"]
+    assert len(by)
+    region = by["region_id"].iloc[0]
+    forest = by[(by["region_id"] == region) & (by["class"] == "forest")].iloc[0]
+    assert forest["se"] > 0
+    assert forest["corrected_ha"] < forest["mapped_ha"] * 1.2
+
+
+def test_the_tables_of_a_sample_are_written(demo, tmp_path):
+    path = demo_sample(demo, tmp_path)
+    say("sample", "estimate", demo, path, "--out", tmp_path / "t")
+    table = pd.read_csv(tmp_path / "t" / "errors_with_sample.csv", encoding="utf-8-sig")
+    assert {"class", "quantity", "corrected", "se", "share_area", "share_biomass_map"} <= set(table)
+    assert len(pd.read_csv(tmp_path / "t" / "sample_regions.csv", encoding="utf-8-sig")) > 24
