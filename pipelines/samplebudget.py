@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines import kepterrors, tables, zones
-from pipelines.grid import Block
+from pipelines import kepterrors, tables
 from pipelines.samplemap import UNKNOWN, RunMap, fine_label
 from sinks import sampling
 from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION
@@ -177,17 +176,11 @@ def _direct(found: SampleEstimate, here: NDArray[np.bool_], own: dict[str, float
 
 
 def _region_of(run: RunMap, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.object_]:
-    """Id of the region that each point is in; the only one where the whole map is."""
-    if run.regions is None:
-        return np.full(x.size, run.account.regions[0].id, dtype=object)
+    """Id of the region that each point is in, blank for none."""
     a, _, x0, _, e, y0 = run.grid.transform
-    col, row = np.floor((x - x0) / a).astype(int), np.floor((y - y0) / e).astype(int)
-    found = np.full(x.size, "", dtype=object)
-    ids = [str(i) for i in run.regions.ids]
-    for n, (r, c) in enumerate(zip(row.tolist(), col.tolist(), strict=True)):
-        k = int(zones.label(run.regions, Block(0, r, c, 1, 1))[0, 0])
-        found[n] = ids[k - 1] if k else ""
-    return found
+    col, row = np.floor((x - x0) / a).astype(np.int64), np.floor((y - y0) / e).astype(np.int64)
+    ids = np.asarray(["", *(r.id for r in run.account.regions)], object)
+    return ids[run.regions_at(row, col)]
 
 
 def write(folder: Path, table: pd.DataFrame, by_region: pd.DataFrame) -> list[Path]:

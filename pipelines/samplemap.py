@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,16 +96,27 @@ class Population:
 
     def codes_at(self, row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Code of every pixel (n,), 0 outside the population."""
-        out = np.zeros(len(row), np.uint8)
-        tile = (row // zones.TILE) * (self.grid.width // zones.TILE + 1) + col // zones.TILE
         with rasterio.open(self.path) as source:
-            for t in np.unique(tile):
-                at = np.flatnonzero(tile == t)
-                r, c = int(row[at[0]] // zones.TILE * zones.TILE), int(col[at[0]] // zones.TILE * zones.TILE)
-                block = Block(
-                    0, r, c, min(zones.TILE, self.grid.height - r), min(zones.TILE, self.grid.width - c)
-                )  # fmt: skip
-                out[at] = self._codes(source, block)[row[at] - r, col[at] - c]
+            return self._at(row, col, lambda block: self._codes(source, block)).astype(np.uint8)
+
+    def regions_at(self, row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Region of every pixel (n,): 0 in none, k for the k-th; 1 everywhere where there are none."""
+        known = self.regions
+        if known is None:
+            return np.ones(len(row), np.int64)
+        return self._at(row, col, lambda block: zones.label(known, block))
+
+    def _at(
+        self, row: NDArray[np.int64], col: NDArray[np.int64], values: Callable[[Block], NDArray[Any]]
+    ) -> NDArray[np.int64]:
+        """Values at pixels, read by the tiles that regions are drawn in."""
+        out = np.zeros(len(row), np.int64)
+        tile = (row // zones.TILE) * (self.grid.width // zones.TILE + 1) + col // zones.TILE
+        for t in np.unique(tile):
+            at = np.flatnonzero(tile == t)
+            r, c = int(row[at[0]] // zones.TILE * zones.TILE), int(col[at[0]] // zones.TILE * zones.TILE)
+            block = Block(0, r, c, min(zones.TILE, self.grid.height - r), min(zones.TILE, self.grid.width - c))
+            out[at] = values(block)[row[at] - r, col[at] - c]
         return out
 
     def _codes(self, source: Any, block: Block) -> NDArray[np.uint8]:

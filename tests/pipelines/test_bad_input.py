@@ -229,8 +229,9 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path):
     }
     arguments = options(given, "--block-size=1024", "--workers=1", out=tmp_path / "out")
     with subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", *arguments], stderr=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, "-m", "pipelines.cli", *arguments], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job's children ignore it else
+    ) as process:  # fmt: skip
         work = tmp_path / "out" / ".work"
         until = time.monotonic() + 60
         while time.monotonic() < until and not (work.exists() and list(work.rglob("*.tif"))):
