@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from pipelines import certaintycli, changecli, impactcli, rollupcli, samplecli, trackcli, valuecli
+from pipelines import certaintycli, changecli, impactcli, reservescli, rollupcli, samplecli, trackcli, valuecli
 from sinks import __version__
 from sinks.errors import InputError
 from sinks.layers import LAYERS
@@ -438,6 +438,7 @@ for _command in certaintycli.commands(_answers):
 main.add_command(samplecli.commands(_answers, _Group))
 main.add_command(changecli.command(_answers, _assess_options, _collected))
 main.add_command(impactcli.command(_answers))
+main.add_command(reservescli.command(_answers))
 main.add_command(rollupcli.command(_answers))
 main.add_command(trackcli.command(_answers))
 main.add_command(valuecli.command(_answers))

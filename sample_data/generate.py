@@ -237,7 +237,9 @@ def ten_years_ago(t: Terrain, cover: Array) -> Array:
 def biomass_ten_years_ago(t: Terrain, now: Array, before: Array) -> Array:
     """Above-ground biomass of 2013, Mg/ha: forests lighter by their growth, but for some that have been thinned since."""
     agb = biomass(t, before)
-    stayed = np.isin(now, (NEEDLE, BROAD, MIXED, BAMBOO, MANGROVE)) & np.isin(before, (NEEDLE, BROAD, MIXED, BAMBOO, MANGROVE))
+    stayed = np.isin(now, (NEEDLE, BROAD, MIXED, BAMBOO, MANGROVE)) & np.isin(
+        before, (NEEDLE, BROAD, MIXED, BAMBOO, MANGROVE)
+    )
     growth = np.clip(22 + 8 * fractal(70, 2.6), 2, 45)
     grown = np.where(stayed, np.maximum(agb - growth, 8), agb)
     thinned = above(fractal(71, 2.4), stayed, 0.06)
