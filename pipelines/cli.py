@@ -14,7 +14,17 @@ from typing import Any
 
 import click
 
-from pipelines import certaintycli, changecli, impactcli, reservescli, rollupcli, samplecli, trackcli, valuecli
+from pipelines import (
+    certaintycli,
+    changecli,
+    impactcli,
+    reservescli,
+    rollupcli,
+    samplecli,
+    trackcli,
+    transitioncli,
+    valuecli,
+)
 from sinks import __version__
 from sinks.errors import InputError
 from sinks.layers import LAYERS
@@ -441,6 +451,7 @@ main.add_command(impactcli.command(_answers))
 main.add_command(reservescli.command(_answers))
 main.add_command(rollupcli.command(_answers))
 main.add_command(trackcli.command(_answers))
+main.add_command(transitioncli.command(_answers))
 main.add_command(valuecli.command(_answers))
 
 
