@@ -423,11 +423,14 @@ def carbon(
     array = agb if isinstance(agb, xr.DataArray) else xr.DataArray(np.asarray(agb, dtype=np.float64))
     keys = tuple(equations({kind: 0.0}, c))
 
-    def evaluate(values: Array) -> tuple[Array, ...]:
+    def evaluate(values: Array) -> Array | tuple[Array, ...]:
         found = equations({kind: values}, c)
         known = np.where(np.isnan(values), np.nan, 1.0)
-        return tuple(np.broadcast_to(found[k], values.shape) * known for k in keys)
+        every = tuple(np.broadcast_to(found[k], values.shape) * known for k in keys)
+        return every if len(every) > 1 else every[0]  # what xarray asks of one output
 
+    if not keys:
+        return xr.Dataset()
     results = xr.apply_ufunc(
         evaluate,
         array,
@@ -435,7 +438,7 @@ def carbon(
         dask="parallelized",
         output_dtypes=[np.float64] * len(keys),
     )
-    dataset = xr.Dataset(dict(zip(keys, results, strict=True)))
+    dataset = xr.Dataset(dict(zip(keys, results if len(keys) > 1 else (results,), strict=True)))
     for key in keys:
         dataset[key].attrs = {"units": BY_KEY[key].unit, "long_name": BY_KEY[key].name_en}
     return dataset

@@ -365,6 +365,14 @@ def test_nan_in_is_nan_out():
     assert all(np.isnan(found[k]) for k in ("carbon_agb", "carbon_bgb", "stock_volume"))
 
 
+@pytest.mark.parametrize("name", ["china", "ipcc", "china_guide"])
+def test_bamboo_has_no_volume_to_derive_biomass_from(name):
+    found = forest.carbon(np.array([5.0, np.nan]), "bamboo", kind="volume", parameters=name)
+    assert "stock_volume" not in found
+    for array in found.values():
+        assert np.isnan(array.values).tolist() == [False, True]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     values=st.lists(st.one_of(st.floats(0, 600), st.just(np.nan)), min_size=1, max_size=6),
