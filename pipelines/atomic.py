@@ -16,7 +16,11 @@ from pipelines.errors import InputError, RunError
 
 RUN_MARK: Final = "manifest.json"
 """A directory that holds this is the output of a finished run, and may be written over when asked."""
-LEFTOVERS: Final = frozenset({"run.log", ".work"})
+WORK: Final = ".work"
+"""Folder of an output directory for the work of a run that is not finished."""
+PUBLISHING: Final = "publishing"
+"""File in it while finished outputs take their place."""
+LEFTOVERS: Final = frozenset({"run.log", WORK, WORK + ".gone", WORK + ".lock"})
 """What a run that did not finish may leave; a directory with nothing else can be used as it is."""
 
 _FULL: Final = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
@@ -95,7 +99,7 @@ def prepare_out_dir(path: str | os.PathLike[str], overwrite: bool) -> Path:
     InputError
         It is a file, cannot be made or written, or is not empty.
     """
-    out = Path(path)
+    out = Path(path).absolute()  # workers may stand in another directory
     try:
         out.mkdir(parents=True, exist_ok=True)
         held = sorted(entry.name for entry in out.iterdir())
@@ -108,7 +112,7 @@ def prepare_out_dir(path: str | os.PathLike[str], overwrite: bool) -> Path:
         raise InputError(
             f"{out} cannot be written ({reason}); make it writable or choose another directory with --out."
         ) from error
-    if set(held) <= LEFTOVERS:  # a run that failed leaves its log at most
+    if set(held) <= LEFTOVERS or (out / WORK / PUBLISHING).exists():  # empty, or the work of a run that did not end
         return out
     if RUN_MARK not in held:
         raise InputError(

@@ -99,6 +99,10 @@ class Partial:
     cells: onepass.ErrorCells = field(default_factory=lambda: onepass.no_cells(len(ERRORS_OF)))
 
 
+RECORDED = (Partial, Sums, MapTotal, onepass.ErrorCells)
+"""The dataclasses that a partial result is made of, beside its shards."""
+
+
 def merge_partials(parts: Sequence[Partial]) -> Partial:
     """The sum of several partial results, in any order."""
     areas: dict[int, float] = {}

@@ -12,17 +12,17 @@ from typing import Any, Final
 
 import pandas as pd
 
-from pipelines import changetables, closure, graph, manifest, maps, mapspecs, preflight, tables
+from pipelines import changetables, closure, identity, manifest, maps, mapspecs, preflight, tables
 from pipelines.atomic import prepare_out_dir, require_space
 from pipelines.certainty import map_errors, spread_bounds, spread_to_parts
-from pipelines.changepass import ChangePartial, ChangePlan, ChangeTask, EpochMaps, merge_partials
+from pipelines.changepass import RECORDED, ChangePartial, ChangePlan, ChangeTask, EpochMaps, merge_partials
 from pipelines.changestudy import ChangeStudy
 from pipelines.closure import Check
 from pipelines.errors import InputError
 from pipelines.plan import Plan, make_plan
-from pipelines.progress import Progress
 from pipelines.tidyfile import read_tidy
-from pipelines.workspace import log_file, publish, workspace
+from pipelines.walk import Walk
+from pipelines.workspace import Workspace, log_file, workspace
 from sinks import budget, changebudget, gainloss, onepass, transitions
 from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
 from sinks.budget import Targets
@@ -75,7 +75,7 @@ def change(study: ChangeStudy) -> ChangeResult:
     start = time.monotonic()
     first = study.first
     out = prepare_out_dir(first.out, first.overwrite)
-    with workspace(out) as work, log_file(out):
+    with workspace(out) as work, log_file(out, work.begun):
         plans = _plans(study, work)
         for plan in plans:
             preflight.check_landcover(
@@ -85,12 +85,14 @@ def change(study: ChangeStudy) -> ChangeResult:
                 preflight.check_biomass(plan.sources[plan.study.biomass], plan.study.biomass)
         whole = _change_plan(study, plans, work)
         specs = [*(s for e in whole.epoch_maps for s in (e.ecosystem, e.carbon)), whole.carbon_change, whole.process]
-        require_space(out, mapspecs.typical_bytes(tuple(specs), plans[0].pixels))
-        bar = Progress(len(plans[0].blocks), plans[0].pixels, first.quiet)
-        workers = graph.Workers(plans[0].workers, first.scheduler)
-        partial = graph.run(plans[0].blocks, ChangeTask(whole), merge_partials, workers, bar.update)
-        stage = work / "finished"
-        made = _finish_maps(specs, plans[0], partial, stage)
+        if not work.begin(_identity(study, plans), first.fresh or not all(map(identity.from_files, study.epochs))):
+            require_space(out, mapspecs.typical_bytes(tuple(specs), plans[0].pixels))
+        walk = Walk(
+            work, plans[0].grid, plans[0].blocks, specs, RECORDED, plans[0].where, plans[0].workers, first.quiet
+        )  # fmt: skip
+        partial = walk.sums(ChangeTask(whole), merge_partials)
+        walk.clear_stage()
+        made = walk.maps(partial.shards, {"SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"})
         accounts = tuple(
             Account.build(s, p.block_plan.science, p.regions, {"year": p.study.year})
             for s, p in zip(partial.epochs, plans, strict=True)
@@ -107,23 +109,29 @@ def change(study: ChangeStudy) -> ChangeResult:
             tuple(dict.fromkeys([*notes, *_notes(study, whole, partial)])), _warnings(study, ledgers[-1]), tuple(found),
             time.monotonic() - start, plans[0].pixels,
         )  # fmt: skip
-        _write(study, plans, result, stage)
-        publish(stage, out)
+        _write(study, plans, result, work.finished)
+        work.publish()
     return result
 
 
 # ------------------------------------------------------------------------------------------ planning
 
 
-def _plans(study: ChangeStudy, work: Path) -> list[Plan]:
+def _identity(study: ChangeStudy, plans: Sequence[Plan]) -> dict[str, str]:
+    """What decides about the result."""
+    own = {f"--{k.replace('_', '-')}": str(v) for k, v in vars(study).items() if k != "epochs"}
+    return own | {f"{p.study.year}: {k}": v for p in plans for k, v in identity.of_plan(p).items()}
+
+
+def _plans(study: ChangeStudy, work: Workspace) -> list[Plan]:
     """One plan per epoch, all on the grid of the first."""
     found: list[Plan] = []
     for epoch in study.epochs:
-        folder = work / str(epoch.year)
-        folder.mkdir()
-        plan = make_plan(epoch, folder, found[-1] if found else None)
+        folder = work.inputs / str(epoch.year)
+        folder.mkdir(exist_ok=True)
+        plan = make_plan(epoch, folder, found[-1] if found else None, work.pieces)
         notes = tuple(f"{epoch.year}: {note}" for note in plan.notes)
-        own = replace(plan.block_plan, shard_dir=str(work))
+        own = plan.block_plan
         if found and study.soil_change == "factors" and own.science.lookup is None:
             coding = own.science.coding
             asked = before_dimension(found[0].block_plan.science.coding.covers)
@@ -140,7 +148,7 @@ def _plans(study: ChangeStudy, work: Path) -> list[Plan]:
     return found
 
 
-def _change_plan(study: ChangeStudy, plans: Sequence[Plan], work: Path) -> ChangePlan:
+def _change_plan(study: ChangeStudy, plans: Sequence[Plan], work: Workspace) -> ChangePlan:
     grid = plans[0].grid
     middle = plans[0].blocks[len(plans[0].blocks) // 2]
     last = len(plans) - 1
@@ -154,7 +162,7 @@ def _change_plan(study: ChangeStudy, plans: Sequence[Plan], work: Path) -> Chang
         patch=patch_pixels(study.minimum_change, float(grid.area(middle).mean())),
         z=NormalDist().inv_cdf(0.5 + study.confidence / 2),
         correlation=study.error_correlation,
-        shard_dir=str(work),
+        shard_dir=str(work.pieces),
     )
 
 
@@ -190,19 +198,6 @@ def _process_map(years: Sequence[int]) -> maps.MapSpec:
 
 
 # ------------------------------------------------------------------------------------------ after the pass
-
-
-def _finish_maps(specs: Sequence[maps.MapSpec], plan: Plan, partial: ChangePartial, stage: Path) -> dict[str, Path]:
-    folder = stage / "maps"
-    folder.mkdir(parents=True)
-    tags = {"SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"}
-
-    def finish(spec: maps.MapSpec) -> Path:
-        shards = partial.shards.get(spec.name, ())
-        return maps.finish_map(replace(spec, tags={**spec.tags, **tags}), plan.grid, shards, folder)
-
-    paths = graph.each(list(specs), finish, graph.Workers(plan.workers))
-    return {spec.name: path for spec, path in zip(specs, paths, strict=True)}
 
 
 def _ledger(plans: Sequence[Plan], pair: tuple[int, int], sums: Any) -> Ledger:

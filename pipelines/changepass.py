@@ -78,6 +78,10 @@ class ChangePartial:
     guessed: Mapping[str, int] = field(default_factory=dict)
 
 
+RECORDED = (ChangePartial, Sums, onepass.ErrorCells)
+"""The dataclasses that a partial result is made of, beside its shards."""
+
+
 def merge_partials(parts: Sequence[ChangePartial]) -> ChangePartial:
     """The sum of several partial results, in any order."""
     areas: dict[int, float] = {}

@@ -76,7 +76,7 @@ def _answers(function: Callable[..., Any]) -> Callable[..., Any]:
             click.echo("sinks: out of memory; use fewer --workers, a smaller --block-size or --memory", err=True)
             sys.exit(FAILED)
         except KeyboardInterrupt:
-            click.echo("sinks: stopped; nothing half-written was left behind", err=True)
+            click.echo("sinks: stopped; what is done is kept, and the same command goes on with the rest", err=True)
             sys.exit(130)
 
     return wrapper
@@ -140,8 +140,12 @@ def _assess_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--block-size", type=int, help="Side of a block [pixels], a multiple of 1024."),
         click.option("--workers", type=int, help="Threads.  [all cores]"),
         click.option("--scheduler", help="Dask scheduler, e.g. tcp://host:8786."),
+        click.option("--cluster", help="TOML file that tells how to start a Dask cluster (docs/cluster.md)."),
+        click.option("--dashboard", is_flag=True, default=None, help="Show the link of Dask's dashboard, on this machine only."),
+        click.option("--performance-report", help="Write Dask's performance report, an HTML file."),
         click.option("--memory", type=float, help="Most memory for blocks [GiB]."),
         click.option("--overwrite", is_flag=True, default=None, help="Replace an earlier run in the output folder."),
+        click.option("--fresh", is_flag=True, default=None, help="Throw away what an unfinished run left, and start afresh."),
         click.option("--quiet", "-q", is_flag=True, default=None, help="No progress bar."),
         click.option("--json", "as_json", is_flag=True, help="Print results as JSON."),
         click.option("--out", help="Output folder."),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,17 +20,29 @@ from pipelines.errors import InputError
 
 NAME: Final = "manifest.json"
 _LIBRARIES: Final = ("numpy", "numba", "rasterio", "pyproj", "shapely", "pyogrio", "dask", "pandas", "xarray")
+_OWN: Final = (".py", ".csv", ".toml")
 
 
-def versions() -> dict[str, str]:
-    """Versions of everything that could change a number."""
+@functools.cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in ("carbon-sinks", *_LIBRARIES):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
-    return found
+    home = Path(__file__).parents[1]
+    own = [*(home / "sinks").rglob("*"), *(home / "pipelines").glob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(p for p in own if p.suffix in _OWN):
+        digest.update(path.read_bytes())
+    # Two states of the code can have one version while it is worked on.
+    return {**found, "carbon-sinks code": digest.hexdigest()[:12]}
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that could change a number."""
+    return dict(_versions())
 
 
 def sha256(path: Path) -> str:
@@ -46,7 +59,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write(folder: Path, content: dict[str, Any]) -> None:
+def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Write ``manifest.json``, with the digest of every output beside it."""
     outputs = {
         str(p.relative_to(folder)): {"bytes": p.stat().st_size, "sha256": sha256(p)}

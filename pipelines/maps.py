@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -339,6 +339,21 @@ def _attribute_table(spec: MapSpec) -> str:
             ET.SubElement(row, "F").text = str(cell)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files of a finished map: the raster and its sidecars."""
+    sidecars = (path.with_suffix(".qml"), path.with_name(path.name + ".aux.xml"))
+    return (path, *(p for p in sidecars if p.exists()))
+
+
+def shard_files(shards: Mapping[str, Sequence[Shard]]) -> Iterator[Path]:
+    """Every file of the shards of several maps."""
+    for each in shards.values():
+        for shard in each:
+            for path in (shard.path, shard.half.path if shard.half else None):
+                if path is not None:
+                    yield path
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from pyproj import Transformer
 
 from pipelines import align, mapspecs, soilprofile, sources, zones
 from pipelines.blockpass import TREE, BlockPlan
+from pipelines.cluster import Workers
 from pipelines.errors import InputError
 from pipelines.grid import Block, Grid
 from pipelines.study import LAYER_KINDS, LAYER_NAMES, Study
@@ -58,6 +59,12 @@ class Plan:
         return self.block_plan.grid
 
     @property
+    def where(self) -> Workers:
+        """Where the blocks are worked on."""
+        s = self.study
+        return Workers(self.workers, s.scheduler, s.cluster, s.performance_report, s.dashboard)
+
+    @property
     def pixels(self) -> int:
         return self.grid.width * self.grid.height
 
@@ -75,10 +82,11 @@ class Plan:
         )
 
 
-def make_plan(study: Study, workdir: Path, like: Plan | None = None) -> Plan:
+def make_plan(study: Study, workdir: Path, like: Plan | None = None, pieces: Path | None = None) -> Plan:
     """Check every input and lay out the run. Raises InputError; several problems of one kind are named together.
 
-    like : the plan of another epoch, whose grid, regions, blocks and covers this one shares.
+    workdir : where tiles are joined; like : the plan of another epoch, whose grid, regions, blocks and covers this one
+    shares; pieces : where shards go.
     """
     notes: list[str] = []
     found = _open_layers(study, workdir)
@@ -115,7 +123,7 @@ def make_plan(study: Study, workdir: Path, like: Plan | None = None) -> Plan:
         recipe=how, patch=patch,
         ecosystem_map=mapspecs.ecosystem_map(study) if "ecosystem" in study.maps else None,
         value_maps=specs, request=mapspecs.request(specs),
-        shard_dir=str(workdir), cell=_cell(study, grid, area),
+        shard_dir=str(pieces or workdir), cell=_cell(study, grid, area),
     )  # fmt: skip
     height, width = (like.blocks[0].height, like.blocks[0].width) if like else _block_shape(study, found, grid)
     workers = study.workers or max(1, len(os.sched_getaffinity(0)))

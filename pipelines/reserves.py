@@ -22,6 +22,7 @@ from pipelines.arealayers import AreaLayers, layered
 from pipelines.changeblock import ChangeBlock, ChangeReader, open_reader, parts
 from pipelines.changemap import ChangeMap
 from pipelines.closure import Check
+from pipelines.cluster import Workers
 from pipelines.errors import InputError
 from pipelines.geopackage import GpkgLayer
 from pipelines.grid import Block
@@ -96,9 +97,10 @@ def reserves(
     wanted[[known[p].code for p in processes]] = True
     task = Task(reader, layered(areas), wanted, minimum_ha)
     blocks = reader.grid.blocks(block_size, block_size)
-    bar = Progress(len(blocks), reader.grid.width * reader.grid.height, quiet)
+    bar = Progress("blocks", len(blocks), reader.grid.width * reader.grid.height, quiet)
     count = workers or len(os.sched_getaffinity(0))
-    partial = graph.run(blocks, task, merge, graph.Workers(count), bar.update)
+    partial = merge(graph.run(blocks, task, Workers(count), bar.update))
+    bar.close()
     wide = _named(partial.sums, areas, reader.years)
     checks = _checks(wide, run)
     closure.require(checks)

@@ -19,7 +19,7 @@ from pipelines.atomic import prepare_out_dir
 from pipelines.errors import InputError
 from pipelines.gislayers import write_geopackage
 from pipelines.text import read_text
-from pipelines.workspace import log_file, publish, workspace
+from pipelines.workspace import log_file, workspace
 from sinks import targets
 from sinks.accounts import TOTAL_REGION, Account, add_all
 from sinks.coverage import ForestDefinition, coverage_table
@@ -93,6 +93,7 @@ def rollup(
     account = add_all([p.account for p in parts])
     folder = prepare_out_dir(str(out), overwrite)
     with workspace(folder) as work, log_file(folder):
+        work.begin({"the command": "rollup"})  # whatever runs it is of: all of it is done again
         table, notes = _certainty(parts, account)
         account = replace(account, errors=table if len(table) else None)
         gap = _gap(parts, boundary) if boundary else np.nan
@@ -110,10 +111,8 @@ def rollup(
             folder, account, coverage, card, policy_views(account), _table(parts), found, float(gap), tuple(notes),
             tuple(warnings), time.monotonic() - start,
         )  # fmt: skip
-        stage = work / "finished"
-        stage.mkdir()
-        _write(result, table, parts, stage)
-        publish(stage, folder)
+        _write(result, table, parts, work.finished)
+        work.publish()
     return result
 
 

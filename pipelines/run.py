@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines import closure, graph, kepterrors, manifest, maps, mapspecs, preflight, tables
+from pipelines import closure, identity, kepterrors, manifest, mapspecs, preflight, tables
 from pipelines.atomic import prepare_out_dir, require_space
-from pipelines.blockpass import BlockTask, Partial, merge_partials
+from pipelines.blockpass import RECORDED, BlockTask, Partial, merge_partials
 from pipelines.certainty import Certainty, assess_certainty, stock_draws
 from pipelines.errors import InputError
 from pipelines.gislayers import shapes, write_geopackage
 from pipelines.plan import Plan, make_plan
-from pipelines.progress import Progress
 from pipelines.result import Result
 from pipelines.study import Study
 from pipelines.text import read_text
-from pipelines.workspace import log_file, publish, workspace
+from pipelines.walk import Walk
+from pipelines.workspace import Workspace, log_file, workspace
 from sinks import budget, targets
 from sinks.accounts import TOTAL_REGION, Account
 from sinks.coverage import coverage_table
@@ -49,18 +49,20 @@ def assess(study: Study) -> Result:
     """Run one assessment and write its outputs into ``study.out``, all of them or none."""
     start = time.monotonic()
     out = prepare_out_dir(study.out, study.overwrite)
-    with workspace(out) as work, log_file(out):
-        plan = make_plan(study, work)
+    with workspace(out) as work, log_file(out, work.begun):
+        plan = make_plan(study, work.inputs, pieces=work.pieces)
         own = _own_targets(plan)
         _look_first(plan)
-        require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
+        if not work.begin(identity.of_plan(plan), study.fresh or not identity.from_files(study)):
+            require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
         log.info(
             "grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers
         )
-        partial = _walk(plan)
+        walk = _walk(plan, work)
+        partial = walk.sums(BlockTask(plan.block_plan), merge_partials)
         _look_again(plan, partial)
-        stage = work / "finished"
-        maps_made = _finish_maps(plan, partial, stage)
+        walk.clear_stage()
+        maps_made = walk.maps(partial.shards, _tags(plan))
         account = Account.build(partial.sums, plan.block_plan.science, plan.regions, _context(plan))
         sure = _certainty(plan, partial, account)
         account = replace(account, errors=sure.table)
@@ -78,8 +80,8 @@ def assess(study: Study) -> Result:
             _unknown(partial), (*plan.notes, *sure.notes), _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations, sure, _kept(plan, partial), stage)
-        publish(stage, out)
+        _write(plan, result, citations, sure, _kept(plan, partial), work.finished)
+        work.publish()
     return result
 
 
@@ -94,10 +96,12 @@ def _look_first(plan: Plan) -> None:
         preflight.check_biomass(plan.sources[plan.study.biomass], plan.study.biomass)
 
 
-def _walk(plan: Plan) -> Partial:
-    bar = Progress(len(plan.blocks), plan.pixels, plan.study.quiet)
-    workers = graph.Workers(plan.workers, plan.study.scheduler)
-    return graph.run(plan.blocks, BlockTask(plan.block_plan), merge_partials, workers, bar.update)
+def _walk(plan: Plan, work: Workspace) -> Walk:
+    own = plan.block_plan.ecosystem_map
+    specs = [*plan.block_plan.value_maps, *([own] if own else [])]
+    return Walk(
+        work, plan.grid, plan.blocks, specs, RECORDED, plan.where, threads=plan.workers, quiet=plan.study.quiet
+    )  # fmt: skip
 
 
 def _look_again(plan: Plan, partial: Partial) -> None:
@@ -130,20 +134,9 @@ def _own_targets(plan: Plan) -> tuple[targets.Target, ...]:
     return own
 
 
-def _finish_maps(plan: Plan, partial: Partial, out: Path) -> dict[str, Path]:
-    specs = [*plan.block_plan.value_maps, *([plan.block_plan.ecosystem_map] if plan.block_plan.ecosystem_map else [])]
-    folder = out / "maps"
-    folder.mkdir(parents=True)
-    tags = {"YEAR": str(plan.study.year or ""), "SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"}
-
-    threads = max(1, plan.workers // max(len(specs), 1))
-
-    def finish(spec: maps.MapSpec) -> Path:
-        shards = partial.shards.get(spec.name, ())
-        return maps.finish_map(replace(spec, tags={**spec.tags, **tags}), plan.grid, shards, folder, threads=threads)
-
-    paths = graph.each(specs, finish, graph.Workers(plan.workers))
-    return {spec.name: path for spec, path in zip(specs, paths, strict=True)}
+def _tags(plan: Plan) -> dict[str, str]:
+    software = f"carbon-sinks {manifest.versions()['carbon-sinks']}"
+    return {"YEAR": str(plan.study.year or ""), "SOFTWARE": software}
 
 
 def _context(plan: Plan) -> dict[str, Any]:

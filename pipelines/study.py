@@ -40,7 +40,7 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
         ((int, float), "a number without quotes"),
     ),
     **dict.fromkeys(
-        ("mangrove_is_forest", "use_unverified", "whole_nation", "overwrite", "quiet", "json"),
+        ("mangrove_is_forest", "use_unverified", "whole_nation", "overwrite", "fresh", "dashboard", "quiet", "json"),
         ((bool,), "true or false without quotes"),
     ),
     "maps": ((str, list, tuple), "names of maps"),
@@ -54,7 +54,21 @@ _CHOICES: Final = {
     "karst_method": KARST_METHODS,
     "error_model": MODELS,
 }
-_PATHS: Final = (*LAYER_NAMES, "regions", "targets", "out", "parameters", "legend", "soil_profile")
+EXECUTION: Final = (
+    "out", "workers", "scheduler", "cluster", "memory", "dashboard", "performance_report", "overwrite", "fresh", "quiet", "json"
+)  # fmt: skip
+"""Options that change nothing in a result."""
+_PATHS: Final = (
+    *LAYER_NAMES,
+    "regions",
+    "targets",
+    "out",
+    "parameters",
+    "legend",
+    "soil_profile",
+    "cluster",
+    "performance_report",
+)
 
 
 @dataclass(frozen=True)
@@ -141,8 +155,12 @@ class Study:
     block_size: int | None = None
     workers: int | None = None
     scheduler: str | None = None
+    cluster: str | None = None
+    dashboard: bool = False
+    performance_report: str | None = None
     memory: float | None = None
     overwrite: bool = False
+    fresh: bool = False
     quiet: bool = False
     json: bool = False
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

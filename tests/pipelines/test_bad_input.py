@@ -39,7 +39,9 @@ def complain(given, *more, out, code=2):
 
 
 def nothing_left(out):
-    left = [p for p in Path(out).rglob("*") if p.is_file() and p.name != "run.log"] if Path(out).exists() else []
+    """No output, whole or half; the log and work to go on with are no output."""
+    found = [p.relative_to(out) for p in Path(out).rglob("*") if p.is_file()] if Path(out).exists() else []
+    left = [p for p in found if p.parts[0] not in ("run.log", ".work")]
     assert not left, left
 
 
