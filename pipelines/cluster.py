@@ -7,13 +7,14 @@ again what it has no result of. Tasks must therefore give the same result when t
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -30,6 +31,7 @@ OUTAGE: Final = 600.0
 """and after it was lost."""
 DEATHS: Final = 3
 """Rounds of dying workers (Dask tries an item on several in each) after which the item is to blame."""
+_ADVICE: Final = "give workers more, or a smaller --block-size; what is done is kept, and the same command goes on"
 PACKAGES: Final = ("distributed", "dask_jobqueue", "dask_kubernetes", "dask_cloudprovider", "dask_gateway", "coiled")
 """Where the class of a cluster may come from: a file must not run just any code."""
 
@@ -62,21 +64,36 @@ def run(
     items: Sequence[B], task: Callable[[B], R], workers: Workers, on_done: Callable[[int], None] = lambda done: None
 ) -> list[R]:
     """``task`` of every item, in order. Raises the first exception of a task, and RunError when the cluster fails."""
+    if workers.report and not importlib.util.find_spec("bokeh"):
+        raise InputError("Dask draws its performance report with bokeh: pip install 'carbon-sinks[cluster]'")
     results: dict[int, R] = {}
     blamed: Counter[int] = Counter()
-    with _address(workers) as address, ExitStack() as reporting:
-        patience = PATIENCE
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it reports is told in sentences of ours
+    with _address(workers) as address:
+        lost, fruitless = False, 0
         while len(results) < len(items):
-            with _client(address, patience, again=patience > PATIENCE) as client:
-                if patience == PATIENCE:
+            before = len(results)
+            with _client(address, OUTAGE if lost else PATIENCE, again=lost) as client:
+                if not lost:
                     log.info("Dask dashboard: %s", client.dashboard_link)
-                    if workers.report:
-                        reporting.enter_context(_report(client, workers.report))
                 try:
-                    _round(client, items, task, results, blamed, on_done)
+                    with _report(client, workers.report):
+                        _round(client, items, task, results, blamed, on_done)
                 except _LostError as error:
-                    log.warning("%s; %d of %d blocks are done", error, len(results), len(items))
-            patience = OUTAGE
+                    lost = True
+                    fruitless = 0 if len(results) > before else fruitless + 1
+                    if fruitless >= DEATHS:
+                        raise RunError(
+                            f"the cluster was lost {fruitless} times without one block done in between ({error}), most likely "
+                            f"for want of memory; {_ADVICE}"
+                        ) from error
+                    log.warning(
+                        "%s; %d of %d blocks are done; waiting %.0f s for it to come back",
+                        error,
+                        len(results),
+                        len(items),
+                        OUTAGE,
+                    )
     return [results[n] for n in range(len(items))]
 
 
@@ -110,10 +127,7 @@ def _round(
                 raise cause
             blamed[n] += 1
             if blamed[n] >= DEATHS:
-                raise RunError(
-                    f"workers die again and again on block {n}, most likely for want of memory; give them more, or a smaller "
-                    "--block-size; what is done is kept, and the same command goes on"
-                )
+                raise RunError(f"workers die again and again on block {n}, most likely for want of memory; {_ADVICE}")
             again = client.submit(_apply, items[n], task=sent, pure=False)
             number[again.key] = n
             waiting.add(again)
@@ -166,11 +180,20 @@ def _await_workers(client: Any, address: str, until: float) -> None:
 
 
 @contextmanager
-def _report(client: Any, path: str) -> Iterator[None]:
+def _report(client: Any, path: str | None) -> Iterator[None]:
+    """Dask's own report of what this connection did. A run is not lost for want of one."""
+    if path is None:
+        yield
+        return
     from distributed import performance_report
 
-    with client.as_current(), performance_report(filename=path):
-        yield
+    made = performance_report(filename=path)
+    made.__enter__()
+    yield
+    try:
+        made.__exit__(None, None, None)
+    except (OSError, TimeoutError, ValueError, ImportError) as error:  # bokeh is wanted at the scheduler
+        log.warning("%s: Dask's performance report could not be written (%s)", path, error)
 
 
 @contextmanager
@@ -216,8 +239,11 @@ def _started(path: str) -> Iterator[Any]:
         ) from None
     try:
         made = make(**asked.get("options", {}))
-    except TypeError as error:
-        raise InputError(f"{path}: {name} does not take these options ({error}); mend [options]") from error
+    except Exception as error:  # a class of another's making fails in its own ways
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise InputError(f"{path}: {name} does not start with these options ({cause}); mend [options]") from error
     with made:
         if "adapt" in asked:
             made.adapt(**asked["adapt"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import dask
 from dask.callbacks import Callback
@@ -18,6 +18,8 @@ from pipelines.cluster import Workers
 
 B = TypeVar("B")
 R = TypeVar("R")
+
+_ITEM: Final = "item-"
 
 
 def run(
@@ -32,7 +34,10 @@ def run(
     if workers.distributed:
         return cluster.run(items, task, workers, on_done)
     run_task = delayed(task, pure=False)
-    made = [run_task(item, dask_key_name=("item", n)) for n, item in enumerate(items)]
+    # Dask takes what does not depend on one another by falling name. Neighbours share tiles and strips of the inputs, which
+    # are then still in the cache.
+    names = [f"{_ITEM}{len(items) - n:09d}" for n in range(len(items))]
+    made = [run_task(item, dask_key_name=name) for name, item in zip(names, items, strict=True)]
     # Leaving the pool waits for what is under way, so that nothing writes after the run has ended.
     with _Progress(on_done), ThreadPoolExecutor(workers.count) as pool, dask.config.set(pool=pool):
         return list(dask.compute(*made, scheduler="threads", num_workers=workers.count, optimize_graph=False))
@@ -46,6 +51,6 @@ class _Progress(Callback):
         self._on_done, self._done = on_done, 0
 
     def _posttask(self, key: Any, result: Any, dsk: Any, state: Any, worker_id: Any) -> None:
-        if isinstance(key, tuple) and key[0] == "item":
+        if isinstance(key, str) and key.startswith(_ITEM):
             self._done += 1
             self._on_done(self._done)

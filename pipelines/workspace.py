@@ -33,6 +33,10 @@ _REFUSED: Final = "refused"
 _SHOWN: Final = 6
 
 
+class _OtherRunError(InputError):
+    """What lies in the work folder is of another run."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folders of one run. out : where the output goes."""
@@ -78,7 +82,7 @@ class Workspace:
         if going_on and (changed := self._changed(identity)):
             # Bad input must be mended before it is of use, and then the input is another.
             if not (self.folder / _REFUSED).exists():
-                raise InputError(
+                raise _OtherRunError(
                     f"{self.out}: an unfinished run lies here that was made otherwise ({_told(changed)}); put back what it "
                     "was made from, start afresh with --fresh, or choose another --out"
                 )
@@ -115,7 +119,7 @@ class Workspace:
             (self.out / manifest.NAME).replace(replaced)
         files = [p for p in sorted(self.finished.rglob("*")) if p.is_file() and p.name != manifest.NAME]
         if replaced.is_file():
-            _clear(self.out, json.loads(replaced.read_text(encoding="utf-8")))
+            _clear(self.out, replaced)
         for path in (*files, self.finished / manifest.NAME):
             final = self.out / path.relative_to(self.finished)
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -135,8 +139,8 @@ def workspace(out: Path) -> Iterator[Workspace]:
         here.inputs.mkdir(parents=True, exist_ok=True)
         try:
             yield here
-        except InputError:
-            if here.begun:
+        except InputError as error:
+            if here.begun and not isinstance(error, _OtherRunError):
                 (here.folder / _REFUSED).touch()
             raise
         finally:
@@ -169,7 +173,11 @@ def log_file(out: Path, going_on: bool = False) -> Iterator[None]:
     """``run.log``; a run that goes on writes on where the earlier one stopped."""
     handler = logging.FileHandler(out / "run.log", mode="a" if going_on else "w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
+    screen = logging.StreamHandler()
+    screen.addFilter(lambda record: record.levelno == logging.WARNING)  # errors are told by who catches them
+    screen.setFormatter(logging.Formatter("sinks: %(message)s"))
+    for each in (handler, screen):
+        log.addHandler(each)
     log.setLevel(logging.INFO)
     try:
         yield
@@ -177,6 +185,7 @@ def log_file(out: Path, going_on: bool = False) -> Iterator[None]:
         log.error("%s", str(error) or type(error).__name__)
         raise
     finally:
+        log.removeHandler(screen)
         log.removeHandler(handler)
         handler.close()
 
@@ -184,9 +193,10 @@ def log_file(out: Path, going_on: bool = False) -> Iterator[None]:
 def _recall(stage: Path, out: Path) -> None:
     """Take back files that were moved to their place before the run was killed in the midst of it."""
     source = stage if (stage / manifest.NAME).is_file() else out
-    if not (source / manifest.NAME).is_file():
+    try:
+        about = manifest.read(source)
+    except InputError:  # gone or damaged: all is made anew, and takes the place of what lies there
         return
-    about = manifest.read(source)
     for name in about.get("outputs", {}):
         moved = out / name
         if not (stage / name).exists() and moved.is_file() and not manifest.damaged(out, about, [name]):
@@ -195,9 +205,12 @@ def _recall(stage: Path, out: Path) -> None:
     (source / manifest.NAME).unlink()
 
 
-def _clear(out: Path, earlier: Mapping[str, object]) -> None:
+def _clear(out: Path, earlier: Path) -> None:
     """Remove the outputs of an earlier run, by its manifest."""
-    outputs = earlier.get("outputs", {})
+    try:
+        outputs = json.loads(earlier.read_text(encoding="utf-8"))["outputs"]
+    except (ValueError, KeyError, TypeError):
+        return
     for name in outputs if isinstance(outputs, dict) else ():
         path = out / name
         if path.resolve().is_relative_to(out.resolve()):

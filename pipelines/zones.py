@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,8 +18,8 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize
-from rasterio.transform import Affine
 from shapely.geometry.base import BaseGeometry
 
 from pipelines import polygons
@@ -27,10 +28,13 @@ from pipelines.grid import Block, Grid
 from pipelines.regionfile import official_hectares, read_region_file
 from sinks.units import M2_PER_HA
 
+# Tiles are rasterized in pixel coordinates. rasterio hides its warning about that in a way that threads break, and a raster
+# of the user's that lies nowhere gets an error of ours.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
 TILE: Final = 512
 _SHEET: Final = 4096
 """Polygons are cut to sheets of this many pixels first, and from these to tiles: a province is walked once a sheet."""
-_ONE_PIXEL: Final = Affine(1, 0, 1, 0, 1, 1)
 _MARGIN: Final = 2
 """Whole pixels around a tile at which polygons are cut, away from every pixel centre."""
 _SHEETS: Final = 32
@@ -171,10 +175,9 @@ def _tile(parsed: _Parsed, row: int, col: int) -> NDArray[np.int32] | int:
         return 0
     if _fills(pieces[0][1], frame):
         return pieces[0][0]
-    # The last one burnt stays, and the first in the file wins. Everything is moved by one pixel, because rasterio hides
-    # its warning about an identity transform in a way that threads break.
-    burn = [(shapely.transform(shape, lambda xy: xy - (col - 1, row - 1)), value) for value, shape in reversed(pieces)]
-    return rasterize(burn, out_shape=(TILE, TILE), fill=0, dtype="int32", transform=_ONE_PIXEL)
+    # The last one burnt stays, and the first in the file wins.
+    burn = [(shapely.transform(shape, lambda xy: xy - (col, row)), value) for value, shape in reversed(pieces)]
+    return rasterize(burn, out_shape=(TILE, TILE), fill=0, dtype="int32")
 
 
 def _frame(row: int, col: int, size: int) -> tuple[float, float, float, float]:
