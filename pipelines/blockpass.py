@@ -160,11 +160,14 @@ def prepare(
     halo = plan.patch - 1
     own, raw = read_cover(plan, block, halo)
     wide = own if wide is None else wide
-    outer, seen, terms, guessed = strata_of(plan, block, wide, read_layers(plan, block))
+    cover = inner(wide, halo)
+    if not cover.any():  # open sea: nothing else there is read
+        return Prepared(cover, inner(raw, halo), *coding.pack_nothing(cover, len(plan.recipe.terms())), {})
+    outer, seen, terms, guessed = strata_of(plan, block, wide, read_layers(plan, block, cover))
     if earlier is not None:
         outer.insert(1, np.where(_changed(plan, earlier, outer[0]), earlier, 0).astype(np.uint8))
     packed = coding.pack(outer, seen.categories, plan.science.coding.radices, terms)
-    return Prepared(inner(wide, halo), inner(raw, halo), packed, terms, guessed)
+    return Prepared(cover, inner(raw, halo), packed, terms, guessed)
 
 
 def classes_of(plan: BlockPlan) -> NDArray[np.uint8]:
@@ -198,9 +201,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     shards = _write(plan, block, arrays, packed, seen)
     span = (np.inf, -np.inf)
     if plan.science.options.biomass in plan.science.coding.terms:
-        biomass = term.held(0)
-        if not np.isnan(low := np.fmin.reduce(biomass, axis=None)):
-            span = (float(low), float(np.fmax.reduce(biomass, axis=None)))
+        span = term.span(0, read.cover)
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,
@@ -256,8 +257,11 @@ def read_cover(plan: BlockPlan, block: Block, halo: int = 0) -> tuple[NDArray[np
     return cover, raw
 
 
-def read_layers(plan: BlockPlan, block: Block) -> dict[str, align.Values]:
-    """The block's values of every layer but the land cover, what repeats held once; refuses negative stocks."""
+def read_layers(plan: BlockPlan, block: Block, cover: NDArray[np.uint8]) -> dict[str, align.Values]:
+    """The block's values of every layer but the land cover, what repeats held once.
+
+    cover : places of the covers. Raises InputError where a pixel that has one has a value that cannot be.
+    """
     found = {}
     for name, alignment in plan.alignments.items():
         if name == "landcover":
@@ -266,7 +270,7 @@ def read_layers(plan: BlockPlan, block: Block) -> dict[str, align.Values]:
         if alignment.source.layer.kind == CLASS:
             values = align.Values(_codes(values), lattice=values.lattice)
         found[name] = values
-        if wrong := problem(name, values.data):
+        if problem(name, values.data) and (wrong := problem(name, _lattice(values).spread(values.data)[cover > 0])):
             raise InputError(
                 f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
                 f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks.ecosystems.forest import TREES_OUTSIDE
-from sinks.lattice import Stack
+from sinks.lattice import Lattice, Stack
 from sinks.plug import Cover, Stratum
 
 NODATA: Final = Cover("nodata")
@@ -120,7 +120,8 @@ def before_dimension(covers: Sequence[Cover]) -> Dimension:
 def pack(
     outer: Sequence[NDArray[np.uint8]], inner: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: Stack
 ) -> Packed:
-    """The stratum of every pixel: mixed radix of its categories, then one bit per term that has a value.
+    """The stratum of every pixel: mixed radix of its categories, then one bit per term that has a value; 0 for no cover,
+    whatever else is known there, so that a place without land cover need not be looked at further.
 
     outer : uint8 (h, w), the cover first; inner : the further categories, uint8 on the lattice of the terms, or
     broadcastable to it; radices : what each category is below, in this order; terms : NaN where absent.
@@ -144,7 +145,17 @@ def pack(
     meanings += below.meaning(here)[found % split_in >> fine]
     for k, at in enumerate(terms.fine_at):
         meanings += (found >> (fine - 1 - k) & 1) << (n - 1 - at)
-    return Packed(code, meanings)
+    lies_in = found // (split_in * int(np.prod(radices[1:split], dtype=np.int64)))
+    return Packed(code, np.where(lies_in == 0, 0, meanings))
+
+
+def pack_nothing(cover: NDArray[np.uint8], terms: int) -> tuple[Packed, Stack]:
+    """What ``pack`` finds where no pixel of this block has a land cover, and that many terms without a value."""
+    height, width = cover.shape
+    nowhere = Lattice(np.zeros(height, np.int64), np.zeros(width, np.int64))
+    none = np.full((terms, 1, 1), np.nan, np.float32)
+    stack = Stack(np.zeros((0, height, width), np.float32), none, nowhere, (), tuple(range(terms)))
+    return Packed(np.zeros((height, width), np.int32), np.zeros(1, np.int64)), stack
 
 
 def _pack_lattice(inner: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: Stack) -> Packed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +89,26 @@ class Stack:
         """One layer as it is held."""
         return self.fine[self.fine_at.index(at)] if at in self.fine_at else self.coarse[self.coarse_at.index(at)]
 
+    def span(self, at: int, where: NDArray[np.uint8]) -> tuple[float, float]:
+        """Least and most value of a layer in the pixels (h, w) where this is not 0; +inf and −inf where there is none."""
+        lattice = Lattice.whole(*where.shape) if at in self.fine_at else self.lattice
+        return _span(self.held(at), lattice.rows, lattice.cols, where)
+
     def layer(self, at: int) -> NDArray[np.float32]:
         """One layer of the block (h, w)."""
         return self.held(at) if at in self.fine_at else self.lattice.spread(self.held(at))
+
+
+@numba.njit(nogil=True, cache=True)
+def _span(
+    values: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64], where: NDArray[np.uint8]
+) -> tuple[float, float]:
+    low, high = np.inf, -np.inf
+    for i in range(where.shape[0]):
+        line = values[rows[i]]
+        for j in range(where.shape[1]):
+            y = np.float64(line[cols[j]])
+            if where[i, j] != 0 and y == y:
+                low = min(low, y)
+                high = max(high, y)
+    return low, high

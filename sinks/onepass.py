@@ -244,6 +244,7 @@ def _walk(
     local_code: NDArray[np.int32],
     local_region: NDArray[np.int32],
     pair: NDArray[np.int32],
+    bare: NDArray[np.bool_],
     edges: NDArray[np.float64],
     n_edges: NDArray[np.int32],
     lines: NDArray[np.float64],
@@ -303,15 +304,26 @@ def _walk(
                     touched[p] = True
                     count[p, k] += end - j
                     sums = acc[p, k]
-                    for n in range(j, end):
-                        a = area[i, n] if wide else area[i, 0]
-                        sums[0] += a
+                    if wide:
+                        for n in range(j, end):
+                            sums[0] += area[i, n]
+                    else:
+                        sums[0] += area[i, 0] * (end - j)
+                    if not bare[s]:
                         for m in range(n_terms):
-                            y = np.float64(values[m, n - gj])
-                            if y == y:
-                                sums[1 + m] += a * y
-                                if m == 0:
-                                    sums[n_stats - 1] += a * y * y
+                            total = 0.0
+                            square = 0.0
+                            for n in range(j, end):
+                                y = np.float64(values[m, n - gj])
+                                if y == y:
+                                    a = area[i, n] if wide else 1.0
+                                    total += a * y
+                                    if m == 0:
+                                        square += a * y * y
+                            scale = 1.0 if wide else area[i, 0]
+                            sums[1 + m] += scale * total
+                            if m == 0:
+                                sums[n_stats - 1] += scale * square
                     if lines.shape[2] > 0:
                         clipped += _write_run(
                             lines[s, k],
@@ -374,10 +386,11 @@ def run(
     n_stats = statistics(len(terms))
     count = np.zeros((seen.pair_region.size, strata.lines.shape[1]), np.int64)
     digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
+    bare = seen.codes & ((1 << len(terms)) - 1) == 0
     clipped = _walk(
         code, region, area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
-        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, strata.edges,
-        strata.n_edges, strata.lines, per_unit, floats, ints, count, digits,
+        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, bare,
+        strata.edges, strata.n_edges, strata.lines, per_unit, floats, ints, count, digits,
     )  # fmt: skip
     at, piece = np.nonzero(count)
     sums = Sums(

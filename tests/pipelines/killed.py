@@ -70,14 +70,14 @@ def live(options: dict, out: Path, rng: random.Random, span: float, damage: bool
             os.waitpid(child, 0)
             kills += 1
             if (out / "manifest.json").exists() and not (out / ".work").exists():  # it had just ended
-                return {"out": str(out), "kills": kills, "spoiled": spoiled, "failed": False}
+                return {"out": str(out), "kills": kills, "spoiled": spoiled, "failed": False, "tidied": False}
             if damage and rng.random() < 0.4:
                 spoil(rng, out / ".work")
                 spoiled += 1
         elif code:
-            return {"out": str(out), "kills": kills, "spoiled": spoiled, "failed": True}
+            return {"out": str(out), "kills": kills, "spoiled": spoiled, "failed": True, "tidied": True}
         else:
-            return {"out": str(out), "kills": kills, "spoiled": spoiled, "failed": False}
+            return {"out": str(out), "kills": kills, "spoiled": spoiled, "failed": False, "tidied": True}
 
 
 def main() -> None:
