@@ -17,6 +17,7 @@ from pipelines import blockpass, journal, manifest, maps, record, run, workspace
 from pipelines.cli import main
 from pipelines.errors import InputError
 from pipelines.study import checked
+from broken import Stop, broken_off
 from scenes import small, write_raster
 
 KILLS = 50
@@ -64,27 +65,6 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------ a run broken off on purpose
-
-
-class Stop(BaseException):
-    """As sudden as a kill: nothing in the program waits for it."""
-
-
-def broken_off(monkeypatch, given, out, after):
-    """A run that ends as its ``after``-th block is written."""
-    write, seen = journal.Journal.write, []
-
-    def count(self, name, value):
-        if len(seen) == after:
-            raise Stop
-        seen.append(name)
-        write(self, name, value)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(journal.Journal, "write", count)
-        with pytest.raises(Stop):
-            run.assess(checked({**given, "out": str(out), "workers": 1}))
-    return seen
 
 
 @pytest.fixture(scope="module")
