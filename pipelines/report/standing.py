@@ -1,0 +1,146 @@
+"""How the regions stand against their targets, in plain words: the report's first sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.report.amounts import interval, said, signed
+from pipelines.report.catalogue import Both, messages, same, say
+from pipelines.report.holdings import Range, stock_ranges
+from pipelines.report.runfolder import Run
+from sinks.accounts import TOTAL_REGION
+from sinks.parameters import records
+from sinks.sampling import Estimate
+
+KINDS: Final = {"forest_coverage": "percent", "forest_stock": "volume"}
+"""Indicator → how its amounts are said."""
+GOOD, OPEN, BAD, NEUTRAL = "good", "open", "bad", "neutral"
+_TONES: Final = {
+    "met": GOOD, "likely met": GOOD, "above": GOOD, "undecided": OPEN, "likely missed": BAD, "missed": BAD, "below": BAD,
+    "contributes": NEUTRAL, "unknown": NEUTRAL,
+}  # fmt: skip
+SIGNS: Final = {GOOD: "✔", OPEN: "≈", BAD: "✘", NEUTRAL: "◔"}
+"""A sign beside every colour, for who cannot tell colours apart."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One target and one region.
+
+    value, target : in the indicator's unit; share : of the target [%]; role, status, probability : as in the scorecard.
+    """
+
+    region_id: str
+    region_name: str
+    indicator: str
+    year: int
+    target: float
+    value: Range
+    gap: float
+    role: str
+    status: str
+    probability: float
+    share: float
+    document: Both
+    article: str
+    basis: str
+    official: float
+    official_year: str
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.indicator]
+
+    @property
+    def tone(self) -> str:
+        return _TONES[self.status]
+
+    @property
+    def sign(self) -> str:
+        return SIGNS[self.tone]
+
+    @property
+    def name(self) -> Both:
+        return say(f"indicator.{self.indicator}")
+
+    @property
+    def verdict(self) -> Both:
+        """One or two words."""
+        if self.status == "contributes":
+            return say("verdict.contributes", share=said(self.share, "share"))
+        return say(f"verdict.{self.status.replace(' ', '_')}")
+
+    @property
+    def sentence(self) -> Both:
+        """Target, figure, verdict."""
+        within = say("answer.interval", interval=self.told_interval) if self.value.known else say("answer.no_interval")
+        return say(
+            "answer.sentence", indicator=self.name, target=said(self.target, self.kind), year=self.year,
+            value=said(self.value.value, self.kind), within=within, verdict=self.verdict,
+        )  # fmt: skip
+
+    @property
+    def told_interval(self) -> Both:
+        return interval(self.value.low, self.value.high, self.value.value, self.kind)
+
+    @property
+    def scope(self) -> Both:
+        """Whose target it is, and what that means for this region."""
+        gap = signed(self.gap, "points" if self.kind == "percent" else self.kind)
+        return say(
+            f"scope.{self.role}", document=self.document, gap=gap, share=said(self.share, "share"),
+            official=self._official,
+        )  # fmt: skip
+
+    @property
+    def _official(self) -> Both:
+        if not np.isfinite(self.official):
+            return same("")
+        return say("scope.official", value=said(self.official, self.kind), year=self.official_year)
+
+    @property
+    def told_probability(self) -> Both:
+        """Empty where none was worked out."""
+        return say("answer.probability", p=f"{self.probability:.2f}") if np.isfinite(self.probability) else same("")
+
+
+def standings(run: Run) -> list[Standing]:
+    """Every row of the scorecard."""
+    titles = {r["document"]: r["document_zh"] for r in records("targets")}
+    stocks = stock_ranges(run)
+    return [_standing(row, titles, stocks) for row in run.table("scorecard.csv").to_dict("records")]
+
+
+def _standing(row: dict[str, Any], titles: dict[str, str], stocks: dict[str, tuple[float, float]]) -> Standing:
+    document = str(row["document"])
+    named = messages().get(f"document.{document}")
+    low = high = np.nan
+    if row["target"] == "forest_stock":
+        low, high = stocks.get(str(row["region_id"]), (np.nan, np.nan))
+    elif np.isfinite(row["se"]):
+        low, high = Estimate(float(row["value"]), float(row["se"]), np.inf).interval()
+    return Standing(
+        str(row["region_id"]), _text(row["region_name"]), str(row["target"]), int(row["year"]), float(row["target_value"]),
+        Range(float(row["value"]), low, high), float(row["gap"]), str(row["role"]), str(row["status"]),
+        float(row["probability"]), float(row["contribution_percent"]),
+        Both(named.en, titles.get(document, document)) if named else same(document), _text(row["article"]),
+        str(row["basis"]), float(row["official_value"]), _text(row["official_year"]),
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
+
+
+def of_the_whole(found: list[Standing]) -> list[Standing]:
+    """Those of all regions together."""
+    return [s for s in found if s.region_id == TOTAL_REGION]
+
+
+def own(found: list[Standing]) -> list[Standing]:
+    """Those of single regions with a target of their own."""
+    return [s for s in found if s.region_id != TOTAL_REGION and s.role == "own"]
