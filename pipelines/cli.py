@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from pipelines import (
+from pipelines.verbs import (
     certaintycli,
     changecli,
     impactcli,
@@ -197,7 +197,7 @@ def assess(assessment: Path | None, layer_options: tuple[str, ...], as_json: boo
     sinks assess assessment.toml
     """
     study = _study(assessment, layer_options, given)
-    from pipelines import run
+    from pipelines.assess import run
 
     _show(run.assess(study), as_json)
 
@@ -213,7 +213,7 @@ def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool
     sinks check assessment.toml
     """
     study = _study(assessment, layer_options, {"out": "unused", **{k: v for k, v in given.items() if v is not None}})
-    from pipelines import check as checking
+    from pipelines.assess import check as checking
 
     found = checking.check(study)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else checking.text(found))
@@ -228,14 +228,14 @@ def _collected(given: Mapping[str, Any], layer_options: tuple[str, ...]) -> dict
 
 
 def _study(assessment: Path | None, layer_options: tuple[str, ...], given: Mapping[str, Any]) -> Any:
-    from pipelines import study
+    from pipelines.assess import study
 
     options = _collected(given, layer_options)
     return study.from_toml(assessment, **options) if assessment else study.checked(options)
 
 
 def _show(result: Any, as_json: bool) -> None:
-    from pipelines import summary
+    from pipelines.assess import summary
 
     click.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False) if as_json else summary.text(result))
 
@@ -249,8 +249,8 @@ def _show(result: Any, as_json: bool) -> None:
 @_answers
 def demo(out: Path, workers: int | None, as_json: bool) -> None:
     """Assess the synthetic sample region, end to end, in under a minute."""
-    from pipelines import demo as sample
-    from pipelines import run
+    from pipelines.assess import demo as sample
+    from pipelines.assess import run
 
     click.echo("The sample region Qinglan is synthetic: it stands for no real place.\n", err=True)
     _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True)), as_json)
@@ -280,7 +280,7 @@ def targets(
     sinks targets result --target-document forestry_plan_14
     sinks targets result --sample labelled.gpkg
     """
-    from pipelines import scorecards
+    from pipelines.verbs import scorecards
 
     if run is None:
         click.echo(scorecards.register_text())
@@ -302,7 +302,7 @@ def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool) -> None:
     \b
     sinks explain sinks-demo 106.8 22.6
     """
-    from pipelines import explain as explaining
+    from pipelines.assess import explain as explaining
 
     found = explaining.explain(run, x, y, lonlat)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else explaining.text(found))
@@ -375,7 +375,7 @@ def list_parameters(as_json: bool = False) -> None:
     \b
     sinks parameters list
     """
-    from pipelines import parametercli as sets
+    from pipelines.verbs import parametercli as sets
 
     found = sets.listed()
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else sets.listed_text(found))
@@ -395,7 +395,7 @@ def show_parameters(set_name: str, table: str, parameter: str | None, keys: tupl
     sinks parameters show ipcc root_shoot --key continent=asia --key origin=natural
     sinks parameters show china cbef --parameter a
     """
-    from pipelines import parametercli as sets
+    from pipelines.verbs import parametercli as sets
 
     chosen = sets.chosen(set_name)
     rows = sets.shown(chosen, table, parameter, keys)
@@ -416,7 +416,7 @@ def export_parameters(set_name: str, out: Path | None, overwrite: bool) -> None:
     \b
     sinks parameters export china --out mine.csv
     """
-    from pipelines import parametercli as sets
+    from pipelines.verbs import parametercli as sets
 
     raw = sets.export(sets.chosen(set_name), out, overwrite)
     if out is None:
@@ -437,7 +437,7 @@ def diff_parameters(a: str, b: str, as_json: bool) -> None:
     sinks parameters diff ipcc mine.csv
     sinks parameters diff ipcc china --json
     """
-    from pipelines import parametercli as sets
+    from pipelines.verbs import parametercli as sets
     from sinks import parameterfiles
 
     one, two = sets.chosen(a), sets.chosen(b)

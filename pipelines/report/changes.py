@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipelines import transitionplot
+from pipelines.change import transitionplot
 from pipelines.report.catalogue import Both, same
 from pipelines.report.holdings import Range, ecosystem_name
 from pipelines.report.runfolder import Run

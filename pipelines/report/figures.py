@@ -72,7 +72,9 @@ def _coverage(run: Run, sample: Run | None) -> Headline:
     top = t[t["headline"].astype(bool)].iloc[0]
     others = t[t["denominator"] == top["denominator"]].set_index("variant")["coverage_percent"]
     about = say(
-        "headline.coverage.about", land=said(top["land_area_ha"], "area"), denominator=say(f"denominator.{top['denominator']}")
+        "headline.coverage.about",
+        land=said(top["land_area_ha"], "area"),
+        denominator=say(f"denominator.{top['denominator']}"),
     )
     more = [(say(f"variant.{v}"), float(others[v]), "percent") for v in ("arbor_only", "arbor_bamboo") if v in others]
     amount = Range(float(top["coverage_percent"]))

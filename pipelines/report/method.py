@@ -54,7 +54,9 @@ def method(run: Run) -> Method:
     terms = tuple((say(f"term.{t}"), say(f"term.{t}.means"), say(f"term.{t}.unit")) for t in _TERMS)
     outputs = tuple((n, int(o["bytes"]), o["sha256"]) for n, o in about.get("outputs", {}).items())
     study = about.get("study", {})
-    options = tuple((k, str(v)) for k, v in study.items() if k not in _QUIET and k != "epochs" and v not in ("", None, []))
+    options = tuple(
+        (k, str(v)) for k, v in study.items() if k not in _QUIET and k != "epochs" and v not in ("", None, [])
+    )
     return Method(
         terms, tuple(_rules(run)), tuple(_coefficients(run)), tuple(_inputs(about)), options,
         tuple(about.get("versions", {}).items()), outputs, str(about.get("finished", "")),
@@ -95,7 +97,9 @@ def _coefficients(run: Run) -> list[CoefficientRow]:
     if not run.has("coefficients.csv"):
         return []
     known = titles()
-    rows = run.table("coefficients.csv").fillna({c: "" for c in ("source", "locator", "where", "note", "tier", "status", "unit")})
+    rows = run.table("coefficients.csv").fillna(
+        dict.fromkeys(("source", "locator", "where", "note", "tier", "status", "unit"), "")
+    )
     return [
         CoefficientRow(
             _named("coefficient", r["name"]), f"{r['value']:g}", _readable(r["unit"]), _range(r["low"], r["high"]),
@@ -124,7 +128,9 @@ def _where(keys: str) -> str:
     said = []
     for pair in str(keys).split(", "):
         key, _, value = pair.partition("=")
-        said.append(schemes.get(value, value) if key == "scheme" else f"{key.replace('_', ' ')} {value.replace('_', ' ')}")
+        said.append(
+            schemes.get(value, value) if key == "scheme" else f"{key.replace('_', ' ')} {value.replace('_', ' ')}"
+        )
     return "; ".join(s for s in said if s)
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import pandas as pd
 import pyogrio
 
-from pipelines import manifest
 from pipelines.errors import InputError
+from pipelines.files import manifest
 from sinks.accounts import TOTAL_REGION
 
 ASSESSMENT, ROLLUP, CHANGE, SAMPLE, RESERVES = "assess", "rollup", "change", "sample", "reserves"
@@ -52,7 +52,9 @@ class Run:
             try:
                 frame = pyogrio.read_dataframe(self.folder / file, layer=name, read_geometry=False)
             except (OSError, ValueError, RuntimeError) as error:
-                raise InputError(f"{self.folder / file}: layer {name} cannot be read ({error}); run it again") from error
+                raise InputError(
+                    f"{self.folder / file}: layer {name} cannot be read ({error}); run it again"
+                ) from error
             self.tables[key] = frame.astype({"region_id": str})
         return self.tables[key]
 
@@ -64,12 +66,16 @@ def read(folder: Path, beside: Sequence[Path] = ()) -> tuple[Run, dict[str, Run]
     """
     run = _open(Path(folder))
     if run.kind not in _NEEDED:
-        raise InputError(f"{folder}: a report is of a run of 'sinks assess', 'sinks rollup' or 'sinks change', and this is none")
+        raise InputError(
+            f"{folder}: a report is of a run of 'sinks assess', 'sinks rollup' or 'sinks change', and this is none"
+        )
     others: dict[str, Run] = {}
     for path in beside:
         other = _open(Path(path))
         if other.kind in (ASSESSMENT, ROLLUP) or other.kind == run.kind:
-            raise InputError(f"{path}: this is a run of its own; beside a run stand a change, a reference sample or reserves")
+            raise InputError(
+                f"{path}: this is a run of its own; beside a run stand a change, a reference sample or reserves"
+            )
         if other.kind in others:
             raise InputError(f"{path} and {others[other.kind].folder} are both a {other.kind}; give one of them")
         _same_regions(run, other)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines import journal, run
-from pipelines.study import checked
+from pipelines.assess import run
+from pipelines.assess.study import checked
+from pipelines.work import journal
 
 
 class Stop(BaseException):

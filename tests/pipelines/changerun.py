@@ -11,9 +11,9 @@ import pyproj
 import rasterio
 from rasterio.transform import Affine
 
-from pipelines import manifest
-from pipelines.changetables import unit_of
-from pipelines.grid import Block, Grid
+from pipelines.change.changetables import unit_of
+from pipelines.files import manifest
+from pipelines.inputs.grid import Block, Grid
 from sinks import ecosystems, transitions
 from sinks.ledger import label
 from sinks.units import M2_PER_HA

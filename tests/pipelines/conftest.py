@@ -11,9 +11,10 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from pipelines import align, run
-from pipelines.demo import sample_data
-from pipelines.study import from_toml
+from pipelines.assess import run
+from pipelines.assess.demo import sample_data
+from pipelines.assess.study import from_toml
+from pipelines.inputs import align
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines import run
-from pipelines.study import checked
+from pipelines.assess import run
+from pipelines.assess.study import checked
 
 
 def start(options: dict, out: Path) -> int:

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import Affine
 
-from pipelines import align
 from pipelines.errors import InputError, RunError
-from pipelines.grid import Block, Grid
-from pipelines.sources import Layer, grid_of, inspect, make_layer
+from pipelines.inputs import align
+from pipelines.inputs.grid import Block, Grid
+from pipelines.inputs.sources import Layer, grid_of, inspect, make_layer
 from sinks.area import cell_area
 
 

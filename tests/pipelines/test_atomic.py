@@ -7,8 +7,8 @@ from collections import namedtuple
 
 import pytest
 
-from pipelines import atomic
 from pipelines.errors import InputError, RunError
+from pipelines.files import atomic
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import align, sources
-from pipelines.axes import Axis, take
-from pipelines.axes import mean as mean_once
-from pipelines.grid import Block
+from pipelines.inputs import align, sources
+from pipelines.inputs.axes import Axis, take
+from pipelines.inputs.axes import mean as mean_once
+from pipelines.inputs.grid import Block
 
 
 def mean(*args):

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import rasterio
 
-from pipelines import run, tables
+from pipelines.assess import run
+from pipelines.assess.study import checked
 from pipelines.errors import InputError
-from pipelines.study import checked
+from pipelines.files import tables
 from scenes import small, write_raster
 from sinks import budget
 from sinks.maperror import Cells, correlation, map_error

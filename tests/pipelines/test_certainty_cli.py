@@ -10,8 +10,9 @@ import rasterio
 from click.testing import CliRunner
 
 import scenes
-from pipelines import plots, tables
 from pipelines.cli import main
+from pipelines.files import tables
+from pipelines.samples import plots
 from sinks import modelassisted
 
 SIZE = 24

@@ -9,12 +9,14 @@ import rasterio
 from click.testing import CliRunner
 from rasterio.transform import from_origin
 
-from pipelines import change as changing
-from pipelines import changestudy, manifest, run
+from pipelines.assess import run
+from pipelines.assess.demo import sample_data
+from pipelines.assess.study import checked as study_checked
+from pipelines.change import change as changing
+from pipelines.change import changestudy
 from pipelines.cli import main
-from pipelines.demo import sample_data
 from pipelines.errors import InputError
-from pipelines.study import checked as study_checked
+from pipelines.files import manifest
 from sinks.quantities import POOL_KEYS, TOTAL
 
 NEEDLE, BROAD, GRASS, CROP, BUILT = 1, 2, 6, 7, 11

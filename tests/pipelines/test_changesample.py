@@ -9,11 +9,12 @@ import pyogrio
 import pytest
 from click.testing import CliRunner
 
-from pipelines import change as changing
-from pipelines import changemap, changesample, changestudy, sampledesign
+from pipelines.assess.demo import sample_data
+from pipelines.change import change as changing
+from pipelines.change import changestudy
 from pipelines.cli import main
-from pipelines.demo import sample_data
 from pipelines.errors import InputError
+from pipelines.samples import changemap, changesample, sampledesign
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from pipelines.assess.demo import sample_data
 from pipelines.cli import main
-from pipelines.demo import sample_data
 
 VERBS = tuple(sorted(main.commands))
 

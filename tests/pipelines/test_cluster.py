@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import cluster, graph, run
-from pipelines.cluster import Workers
+from pipelines.assess import run
+from pipelines.assess.study import checked
 from pipelines.errors import InputError, RunError
-from pipelines.study import checked
+from pipelines.work import cluster, graph
+from pipelines.work.cluster import Workers
 from scenes import small
 from test_resume import same
 

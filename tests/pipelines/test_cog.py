@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rasterio.enums import Resampling
 from rio_cogeo.cogeo import cog_validate
 
-from pipelines import cog, maps, tiff
 from pipelines.errors import RunError
+from pipelines.outputs import cog, maps, tiff
 
 UTM = rasterio.CRS.from_epsg(32650).to_wkt()
 NODATA = {"uint8": 255, "uint16": 65535, "int16": -32768, "int32": -1, "float32": -9999.0}

@@ -11,9 +11,9 @@ import pyogrio
 import pytest
 from shapely.geometry import LineString, Point, Polygon, box
 
-from pipelines import styles
 from pipelines.errors import InputError, RunError
-from pipelines.geopackage import GpkgLayer, write_geopackage
+from pipelines.outputs import styles
+from pipelines.outputs.geopackage import GpkgLayer, write_geopackage
 
 ALIASES = {
     "region_name": ("Region", "区划名称", ""),
@@ -191,7 +191,7 @@ def test_a_failed_write_leaves_the_old_file(package, monkeypatch, said, told):
     def fail(*args, **kwargs):
         raise sqlite3.OperationalError(said)
 
-    monkeypatch.setattr("pipelines.geopackage._annotate", fail)
+    monkeypatch.setattr("pipelines.outputs.geopackage._annotate", fail)
     with pytest.raises(RunError, match=rf"assessment\.gpkg cannot be written: {told}"):
         write_geopackage(package, [table_layer()])
     assert package.read_bytes() == before

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.halving import halve
+from pipelines.outputs.halving import halve
 
 
 def test_a_mean_leaves_nodata_out_and_rounds_half_up():

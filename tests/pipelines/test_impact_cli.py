@@ -15,9 +15,12 @@ from shapely.geometry import Point, box
 
 import impactscene
 from impactscene import EFFECT, LEAK, LONLAT, PLACES, SIZE, UTM
-from pipelines import cli, impact, impactareas, impactcli, impactunits, sources
+from pipelines import cli
+from pipelines.change import impact, impactareas, impactunits
 from pipelines.errors import InputError
-from pipelines.grid import Block, Grid
+from pipelines.inputs import sources
+from pipelines.inputs.grid import Block, Grid
+from pipelines.verbs import impactcli
 
 FEW = {"ring_km": 3, "search_km": 25, "units": 400}
 

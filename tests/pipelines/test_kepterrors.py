@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import kepterrors, tables
+from pipelines.assess import kepterrors
 from pipelines.errors import InputError
+from pipelines.files import tables
 from sinks.accounts import add_all
 
 

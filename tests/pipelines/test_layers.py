@@ -6,9 +6,9 @@ import rasterio
 import rioxarray
 
 import sinks
-from pipelines import explain, run
+from pipelines.assess import explain, run
+from pipelines.assess.study import checked
 from pipelines.errors import InputError
-from pipelines.study import checked
 from scenes import small, write_raster
 from sinks.climate import ZONES, turc_evapotranspiration, zone_code
 from sinks.soilcarbon import layer_carbon

@@ -11,8 +11,9 @@ from scipy import ndimage
 from shapely.geometry import box
 
 from changerun import CODE, PROCESS, change_run, grid_of
-from pipelines import polygons, reserves
-from pipelines.grid import Block
+from pipelines.change import reserves
+from pipelines.inputs import polygons
+from pipelines.inputs.grid import Block
 
 FOREST, CROP, BUILT = CODE["forest/broadleaf"], CODE["cropland"], CODE["built"]
 PIXEL = 0.001

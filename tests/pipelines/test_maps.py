@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 from rio_cogeo.cogeo import cog_validate
 
-from pipelines import maps, styles
 from pipelines.errors import RunError
+from pipelines.outputs import maps, styles
 
 CLASSES = (
     (1, "Forest", "森林", (0, 100, 0)),

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 
-from pipelines import parametercli, plan
+from pipelines.assess import plan
 from pipelines.cli import main
+from pipelines.verbs import parametercli
 from sinks.parameterfiles import export
 from sinks.parameters import SET_NAMES, parameter_set, table
 

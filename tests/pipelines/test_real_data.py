@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines import run
-from pipelines.study import checked
+from pipelines.assess import run
+from pipelines.assess.study import checked
 
 DATA = Path(os.environ.get("SINKS_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 pytestmark = [

@@ -9,10 +9,11 @@ from shapely.affinity import rotate
 from shapely.geometry import Point, box
 
 from changerun import CODE, change_run, grid_of
-from pipelines import reserves, zones
-from pipelines.arealayers import layered
+from pipelines.change import reserves
 from pipelines.errors import InputError, RunError
-from pipelines.grid import Block
+from pipelines.inputs import zones
+from pipelines.inputs.arealayers import layered
+from pipelines.inputs.grid import Block
 
 CLASSES = [CODE[c] for c in ("forest/broadleaf", "forest/needleleaf", "cropland", "grassland", "built", "water")]
 

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pipelines import blockpass, journal, manifest, maps, record, run, workspace
+from broken import Stop, broken_off
+from pipelines.assess import blockpass, run
+from pipelines.assess.study import checked
 from pipelines.cli import main
 from pipelines.errors import InputError
-from pipelines.study import checked
-from broken import Stop, broken_off
+from pipelines.files import manifest, record
+from pipelines.outputs import maps
+from pipelines.work import workspace
 from scenes import small, write_raster
 
 KILLS = 50

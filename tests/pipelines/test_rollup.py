@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 from shapely.geometry import box
 
-from pipelines import manifest, rollup, tables
+from pipelines.assess import rollup
 from pipelines.cli import main
 from pipelines.errors import InputError
+from pipelines.files import manifest, tables
 
 
 def test_tiles_rolled_up_are_the_whole(tiles, tmp_path):

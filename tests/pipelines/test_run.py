@@ -13,9 +13,10 @@ import rioxarray
 from rio_cogeo import cog_validate
 
 import sinks
-from pipelines import explain, run, tables
+from pipelines.assess import explain, run
+from pipelines.assess.study import Study, checked, from_toml
 from pipelines.errors import InputError
-from pipelines.study import Study, checked, from_toml
+from pipelines.files import tables
 from scenes import small, write_raster, write_regions
 
 

@@ -1,6 +1,6 @@
 """One account and one set of maps, however the work is cut: blocks, workers, order, tiles, a death in the midst of it."""
 
-import random
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ from rasterio.transform import from_origin
 from scipy.ndimage import gaussian_filter
 
 from broken import broken_off
-from pipelines import walk
-from pipelines.run import assess
-from pipelines.study import checked
+from pipelines.assess.run import assess
+from pipelines.assess.study import checked
+from pipelines.work import walk
 from scenes import write_raster, write_regions
 
 SIDE = 2300
@@ -55,8 +55,8 @@ def tiles(path, folder, cuts):
     with rasterio.open(path) as d:
         data, nodata = d.read(1), d.nodata
     rows, cols = ([0, *sorted(c), SIDE] for c in cuts)
-    for r0, r1 in zip(rows, rows[1:], strict=False):
-        for c0, c1 in zip(cols, cols[1:], strict=False):
+    for r0, r1 in itertools.pairwise(rows):
+        for c0, c1 in itertools.pairwise(cols):
             at = (WEST + PIXEL * c0, NORTH - PIXEL * r0)
             made.append(str(write_raster(folder / f"{r0}_{c0}.tif", data[r0:r1, c0:c1], origin=at, nodata=nodata)))
     return made
@@ -100,7 +100,7 @@ def test_the_same_bytes_however_the_work_is_cut(scene, tmp_path_factory, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(walk.graph, "run", in_any_order)
-        if dies is not None and dies < -(-SIDE // block) ** 2:
+        if dies is not None and dies < -((-SIDE // block) ** 2):
             broken_off(monkeypatch, given, folder / "out", after=dies)
         assess(checked({**given, "out": str(folder / "out")}))
     made = outputs(folder / "out")

@@ -12,11 +12,13 @@ import rasterio
 from click.testing import CliRunner
 
 import scenes
-from pipelines import run, sampledesign, samples, tables
+from pipelines.assess import run
+from pipelines.assess.demo import demo_study
+from pipelines.assess.study import checked
 from pipelines.cli import main
-from pipelines.demo import demo_study
 from pipelines.errors import InputError
-from pipelines.study import checked
+from pipelines.files import tables
+from pipelines.samples import sampledesign, samples
 
 SIZE = 64
 
@@ -106,7 +108,7 @@ def test_the_same_seed_draws_the_same_and_a_larger_sample_contains_it(result, dr
 
 
 def test_blocks_do_not_matter(result, monkeypatch):
-    from pipelines import samplemap
+    from pipelines.samples import samplemap
 
     whole = sampledesign.design(result, size=400)
     monkeypatch.setattr(samplemap, "_BLOCK", 7)
@@ -473,7 +475,7 @@ def test_forest_alone_may_be_told_apart(result, drawn, tmp_path):
 @pytest.mark.parametrize("allocation", ["proportional", "neyman"])
 def test_over_many_seeds_the_estimate_is_unbiased_and_as_spread_as_it_says(result, allocation):
     # The truth: every forest pixel in the southern third of the map is grassland. Real draws, real areas.
-    from pipelines import samplemap
+    from pipelines.samples import samplemap
     from sinks import allocation as drawing
     from sinks import sampling
 

@@ -10,10 +10,10 @@ import rasterio
 import xarray as xr
 from rasterio.transform import Affine
 
-from pipelines import align
 from pipelines.errors import InputError
-from pipelines.grid import Block
-from pipelines.sources import grid_of, inspect, make_layer, thin
+from pipelines.inputs import align
+from pipelines.inputs.grid import Block
+from pipelines.inputs.sources import grid_of, inspect, make_layer, thin
 
 
 def source(value, folder, name="agb", kind="density", **own):

@@ -6,7 +6,7 @@ import pytest
 from shapely.geometry import box
 
 from pipelines.errors import InputError
-from pipelines.text import decode, read_text, shapefile_encoding
+from pipelines.files.text import decode, read_text, shapefile_encoding
 
 
 @pytest.mark.parametrize(

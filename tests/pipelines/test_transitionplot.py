@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from pipelines import change as changing
-from pipelines import changestudy, transitionplot
+from pipelines.assess.demo import sample_data
+from pipelines.change import change as changing
+from pipelines.change import changestudy, transitionplot
 from pipelines.cli import main
-from pipelines.demo import sample_data
 from pipelines.errors import InputError
 
 SVG = "{http://www.w3.org/2000/svg}"

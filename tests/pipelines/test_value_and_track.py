@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 import scenes
-from pipelines import manifest, tables, tidyfile, trackcli, valuecli
 from pipelines.cli import _answers, main
 from pipelines.errors import InputError
+from pipelines.files import manifest, tables, tidyfile
+from pipelines.verbs import trackcli, valuecli
 from sinks.valuation import LABEL
 
 GROUP = click.Group(commands=[valuecli.command(_answers), trackcli.command(_answers)])

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
-from pipelines import polygons, zones
 from pipelines.errors import InputError
-from pipelines.grid import Block, Grid
+from pipelines.inputs import polygons, zones
+from pipelines.inputs.grid import Block, Grid
 from sinks.area import cell_area
 
 

@@ -5,9 +5,9 @@ import pytest
 import rioxarray
 
 import sinks
-from pipelines import change as changing
-from pipelines import changestudy
-from pipelines.demo import sample_data
+from pipelines.assess.demo import sample_data
+from pipelines.change import change as changing
+from pipelines.change import changestudy
 from sinks.errors import InputError
 from sinks.quantities import POOL_KEYS, TOTAL
 

@@ -1,0 +1,33 @@
+"""What a finished run gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipelines.assess.closure import Check
+from sinks.accounts import Account
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives back.
+
+    views : the policy headings, never to be summed;
+    maps : path of each map; unknown : raster value → (pixels, hectares) the legend lacks.
+    """
+
+    out: Path
+    account: Account
+    coverage: pd.DataFrame
+    scorecard: pd.DataFrame
+    views: pd.DataFrame
+    maps: dict[str, Path]
+    unknown: dict[int, tuple[int, float]]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    checks: tuple[Check, ...]
+    seconds: float
+    pixels: int

@@ -1,0 +1,1 @@
+"""Several epochs compared, and what areas of interest made of it."""

@@ -1,0 +1,104 @@
+"""What was run, on what, with what: enough to repeat it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines.errors import InputError
+from pipelines.files.atomic import atomic_path
+
+NAME: Final = "manifest.json"
+_LIBRARIES: Final = ("numpy", "numba", "rasterio", "pyproj", "shapely", "pyogrio", "dask", "pandas", "xarray")
+_OWN: Final = (".py", ".csv", ".toml")
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("carbon-sinks", *_LIBRARIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    home = Path(__file__).parents[2]
+    own = [*(home / "sinks").rglob("*"), *(home / "pipelines").rglob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(p for p in own if p.suffix in _OWN):
+        digest.update(path.read_bytes())
+    # Two states of the code can have one version while it is worked on.
+    return {**found, "carbon-sinks code": digest.hexdigest()[:12]}
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that could change a number."""
+    return dict(_versions())
+
+
+def sha256(path: Path) -> str:
+    """Digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write ``manifest.json``, with the digest of every output beside it."""
+    outputs = {
+        str(p.relative_to(folder)): {"bytes": p.stat().st_size, "sha256": sha256(p)}
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name not in (NAME, "run.log") and not p.name.startswith(".")
+    }
+    with atomic_path(folder / NAME) as part:
+        text = json.dumps({**content, "outputs": outputs}, indent=2, ensure_ascii=False, default=_plain)
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished run. Raises InputError when there is none."""
+    path = Path(folder) / NAME
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder}: there is no {NAME} here; name the output folder of a finished run") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not a readable manifest ({error}); run the assessment again") from error
+
+
+def damaged(folder: Path, about: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Which of these outputs of a run are missing or are not what it wrote; those it never wrote are passed over."""
+    outputs = about.get("outputs", {})
+    found = []
+    for name in names:
+        if name in outputs:
+            path = Path(folder) / name
+            if not path.is_file() or sha256(path) != outputs[name]["sha256"]:
+                found.append(name)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dataclass_fields__"):
+        return asdict(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    return str(value)

@@ -1,0 +1,90 @@
+"""The account as files: tidy tables for people, and the exact sums that let a run be added to another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.errors import InputError
+from pipelines.files.atomic import atomic_path
+from sinks import exactsum
+from sinks.accounts import ERROR_COLUMNS, ERROR_KEYS, KEY_COLUMNS, Account, RegionInfo
+from sinks.quantities import KEYS
+
+SUMS_FILE: Final = "account_sums.parquet"
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """CSV (UTF-8 with a byte-order mark, so that Excel reads Chinese) or Parquet, by the ending; whole or not at all."""
+    with atomic_path(path) as part:
+        if path.suffix == ".parquet":
+            frame.to_parquet(part, index=False)
+        else:
+            frame.to_csv(part, index=False, encoding="utf-8-sig", lineterminator="\n")
+
+
+def write_account(account: Account, folder: Path) -> None:
+    """``accounts.csv``, ``accounts.parquet`` and the exact sums."""
+    write_table(account.tidy, folder / "accounts.csv")
+    write_table(account.tidy, folder / "accounts.parquet")
+    frame = account.keys.assign(pixels=account.pixels)
+    columns: dict[str, Any] = {}
+    for s, name in enumerate(account.statistics):
+        for d in range(exactsum.DIGITS):
+            columns[f"sum:{name}:{d}"] = account.digits[:, s, d]
+    for q, key in enumerate(KEYS):
+        for t in range(account.lines.shape[2]):
+            columns[f"line:{key}:{t}"] = account.lines[:, q, t]
+    whole = pd.concat([frame, pd.DataFrame(columns)], axis=1)
+    whole.attrs["sinks"] = json.dumps(
+        {
+            "statistics": account.statistics,
+            "regions": [asdict(r) for r in account.regions],
+            "context": dict(account.context),
+        }
+    )
+    write_table(whole, folder / SUMS_FILE)
+
+
+def read_account(folder: Path) -> Account:
+    """The account of a finished run. Raises InputError when the folder holds none, or a damaged one."""
+    path = Path(folder) / SUMS_FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: there is no {SUMS_FILE} here; name the output folder of a finished run")
+    try:
+        frame = pd.read_parquet(path)
+        about = json.loads(frame.attrs["sinks"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a readable account ({error}); run the assessment again") from error
+    statistics = tuple(about["statistics"])
+    digits = np.stack(
+        [
+            np.stack([frame[f"sum:{n}:{d}"].to_numpy(np.int64) for d in range(exactsum.DIGITS)], axis=1)
+            for n in statistics
+        ],
+        axis=1,
+    )
+    terms = len(statistics) - 1
+    lines = np.stack(
+        [np.stack([frame[f"line:{k}:{t}"].to_numpy(np.float64) for t in range(terms)], axis=1) for k in KEYS], axis=1
+    )
+    regions = tuple(RegionInfo(**r) for r in about["regions"])
+    pixels = frame["pixels"].to_numpy(np.int64)
+    return Account(
+        frame[list(KEY_COLUMNS)], pixels, digits, lines, statistics, regions, about["context"], _errors(Path(folder))
+    )
+
+
+def _errors(folder: Path) -> pd.DataFrame | None:
+    """Standard errors of a finished run, from its tidy table; None where none were estimated."""
+    path = folder / "accounts.parquet"
+    if not path.is_file():
+        return None
+    tidy = pd.read_parquet(path, columns=[*ERROR_KEYS, *ERROR_COLUMNS])
+    known = tidy[tidy["se"].notna()]
+    return known if len(known) else None

@@ -1,0 +1,389 @@
+"""What a layer is and what its file says of itself. A layer is a recipe; no handle is kept."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import math
+import os
+import re
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyproj
+import rasterio
+import xarray as xr
+from numpy.typing import NDArray
+from pyproj.crs import Datum
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.windows import Window
+
+from pipelines.errors import InputError
+from pipelines.inputs.grid import Grid
+from pipelines.inputs.vrt import Tile, fitting_nodata, joined
+
+KINDS: Final = ("class", "density", "amount")
+GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256}
+"""No sidecars beside the user's files; one thread a worker; a cache that stays small."""
+
+_RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
+_URLS: Final = {"http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "s3://": "/vsis3/", "gs://": "/vsigs/"}
+_SAME: Final = 0.02
+"""Pixels by which a tile may be off the lattice of the others."""
+_WHOLE: Final = 4096 * 4096
+_SPOTS: Final = 8
+"""Rasters of more pixels than ``_WHOLE`` are looked at in ``_SPOTS``² spots only."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the user asks for. kind decides how it is resampled; the rest is what the file does not say of itself.
+
+    path : what GDAL opens; files : what the user named, where that is something else.
+    """
+
+    name: str
+    kind: str
+    path: str
+    band: int | None = None
+    nodata: float | None = None
+    crs: str | None = None
+    scale: float | None = None
+    offset: float | None = None
+    unit: str | None = None
+    resampling: str | None = None
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer and what its file says: plain values, so that it travels.
+
+    path : for people; transform : affine a…f in the file's own direction; nodata : None where the type cannot hold it;
+    has_mask : it has a mask or alpha band; scale, offset : stored value → value in ``unit``; block_shape : rows, columns.
+    """
+
+    layer: Layer
+    path: str
+    band: int
+    crs_wkt: str
+    transform: tuple[float, float, float, float, float, float]
+    width: int
+    height: int
+    dtype: str
+    nodata: float | None
+    has_mask: bool
+    scale: float
+    offset: float
+    unit: str
+    description: str
+    block_shape: tuple[int, int]
+    n_bands: int
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_strips(self) -> bool:
+        """Whether reading a part of a row means decoding the whole of it."""
+        return self.block_shape[1] >= self.width and self.width > 2048
+
+
+# ------------------------------------------------------------------------------------------ from what a user gives
+
+
+def make_layer(name: str, kind: str, value: Any, workdir: Path, **own: Any) -> Layer:
+    """A layer from a path, URL, GDAL name, glob, folder, list of tiles or xarray object.
+
+    Tiles are joined by a VRT in ``workdir``; an xarray object is written there once, window by window. own : what the file
+    does not say of itself, by field of Layer. Raises InputError for nothing found, tiles that do not fit together or an
+    unknown kind.
+    """
+    if kind not in KINDS:
+        raise InputError(f"the kind of layer {name} is '{kind}'; choose one of {', '.join(KINDS)}")
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        from pipelines.inputs.arrays import write_array  # rioxarray is dear to import, and files do without
+
+        path = write_array(name, value, Path(workdir), own)
+        return Layer(name, kind, path, **{k: v for k, v in own.items() if k != "band"})
+    paths = _paths(name, value)
+    if len(paths) == 1:
+        return Layer(name, kind, paths[0], **own)
+    return _join(Layer(name, kind, "", **own), paths, Path(workdir))
+
+
+def _paths(name: str, value: Any) -> list[str]:
+    if isinstance(value, list | tuple):
+        found = [p for item in value for p in _paths(name, item)]
+        if not found:
+            raise InputError(f"{name}: an empty list of rasters was given; name at least one")
+        return found
+    text = os.fspath(value)
+    for scheme, prefix in _URLS.items():
+        if text.startswith(scheme):
+            return [prefix + text.removeprefix(scheme)]
+    path = Path(text)
+    if path.is_dir():
+        return sorted(str(p) for p in path.iterdir() if p.suffix.lower() in _RASTERS) or [text]
+    if path.exists() or text.startswith("/vsi") or re.match(r"^[A-Za-z0-9_]{2,}:", text):
+        return [text]
+    if any(ch in text for ch in "*?["):
+        found = sorted(glob.glob(text, recursive=True))
+        if not found:
+            raise InputError(f"{text}: no file matches this pattern; check the path of the {name} layer")
+        return found
+    raise InputError(f"{text}: there is no such file; check the path of the {name} layer")
+
+
+# ------------------------------------------------------------------------------------------ tiles
+
+
+def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
+    """One layer over tiles that agree and lie on one lattice."""
+    tiles = [_described(replace(layer, path=p)) for p in paths]
+    first = tiles[0]
+    crs = pyproj.CRS.from_wkt(first.crs_wkt)
+    a, _, _, _, e, _ = first.transform
+    if a < 0 or e > 0:
+        raise InputError(
+            f"{first.path}: this tile's rows or columns run the wrong way; warp the tiles north-up first (gdalwarp)"
+        )
+    for tile in tiles[1:]:
+        _must_fit(layer.name, first, tile, crs)
+    west, north = min(t.transform[2] for t in tiles), max(t.transform[5] for t in tiles)
+    placed = []
+    for t in tiles:
+        col, row = round((t.transform[2] - west) / a), round((t.transform[5] - north) / e)
+        placed.append(Tile(t.layer.path, t.band, col, row, t.width, t.height, t.has_mask))
+    out = workdir / f"{layer.name}.vrt"
+    transform = (a, 0.0, west, 0.0, e, north)
+    text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
+    out.write_text(text, encoding="utf-8")
+    return replace(layer, path=str(out), band=None, files=tuple(paths))
+
+
+def _must_fit(name: str, first: Source, tile: Source, crs: pyproj.CRS) -> None:
+    """Refuse a tile that differs from the first, naming both files and what differs."""
+    own = pyproj.CRS.from_wkt(tile.crs_wkt)
+    (a, _, x0, _, e, y0), (ta, _, tx, _, te, ty) = first.transform, tile.transform
+    for what, one, other, same in (
+        ("CRS", crs.name, own.name, tile.crs_wkt == first.crs_wkt or own.equals(crs, ignore_axis_order=True)),
+        ("data type", first.dtype, tile.dtype, tile.dtype == first.dtype),
+        ("nodata value", first.nodata, tile.nodata, _same(tile.nodata, first.nodata)),
+        ("scale", first.scale, tile.scale, tile.scale == first.scale),
+        ("offset", first.offset, tile.offset, tile.offset == first.offset),
+        ("pixel size", f"{a:.12g} x {-e:.12g}", f"{ta:.12g} x {-te:.12g}",
+         abs(ta - a) * tile.width < _SAME * a and abs(te - e) * tile.height < _SAME * -e),
+    ):  # fmt: skip
+        if not same:
+            raise InputError(
+                f"{tile.path}: this {name} tile has the {what} {other}, but {first.path} has {one}; tiles of one layer must agree"
+            )
+    for shift in ((tx - x0) / a, (ty - y0) / e):
+        if abs(shift - round(shift)) > _SAME:
+            raise InputError(
+                f"{tile.path}: this {name} tile lies {shift % 1:.2f} of a pixel off the lattice of {first.path}; warp both onto "
+                f"one grid first"
+            )
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
+
+
+# ------------------------------------------------------------------------------------------ what a file says
+
+
+def open_raster(path: str) -> rasterio.DatasetReader:
+    """A handle of one's own. Raises InputError when the file is missing, no raster or damaged."""
+    try:
+        return rasterio.open(path, sharing=False)
+    except RasterioIOError as error:
+        local = not path.startswith(("/vsi", "<")) and not re.match(r"^[A-Za-z0-9_]{2,}:", path)
+        if local and not Path(path).exists():
+            raise InputError(f"{path}: there is no such file; check the path") from None
+        if local and Path(path).is_dir():
+            raise InputError(f"{path}: this folder holds no {', '.join(_RASTERS)} file; name the raster") from None
+        raise InputError(
+            f"{path}: not a raster that GDAL can read ({str(error).splitlines()[0]}); check the file"
+        ) from None
+
+
+def inspect(layer: Layer) -> Source:
+    """Open a layer's file, check it and note what it says. Raises InputError naming what is wrong and the mend."""
+    with (
+        warnings.catch_warnings()
+    ):  # that a raster lies nowhere is said below; never in threads, which share the filters
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        found = _described(layer)
+    marks = [fingerprint(p) for p in layer.files or (layer.path,)]
+    mark = marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
+    return replace(found, fingerprint=mark)
+
+
+def _described(layer: Layer) -> Source:
+    """All of :func:`inspect` but the fingerprint."""
+    shown = layer.path if not layer.files else f"{layer.files[0]} and {len(layer.files) - 1} more"
+    with rasterio.Env(**GDAL_ENV), open_raster(layer.path) as d:
+        band, notes = _band(layer, shown, d)
+        dtype = str(d.dtypes[band - 1])
+        if dtype.startswith("complex"):
+            raise InputError(f"{shown}: the {layer.name} layer holds complex numbers; give a real-valued band")
+        crs = _crs(layer, shown, d, notes)
+        t = d.transform
+        _check_place(shown, d)
+        asked = d.nodatavals[band - 1] if layer.nodata is None else layer.nodata
+        nodata = fitting_nodata(asked, dtype)
+        if asked is not None and nodata is None and layer.nodata is not None:
+            raise InputError(
+                f"{shown}: --layer {layer.name}.nodata={asked:g} cannot occur in a raster of {dtype}; give a value that does"
+            )
+        flags = d.mask_flag_enums[band - 1]
+        return Source(
+            layer=layer, path=shown, band=band, crs_wkt=crs.to_wkt(), transform=(t.a, t.b, t.c, t.d, t.e, t.f),
+            width=d.width, height=d.height, dtype=dtype, nodata=nodata,
+            has_mask=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
+            scale=float(d.scales[band - 1] if layer.scale is None else layer.scale),
+            offset=float(d.offsets[band - 1] if layer.offset is None else layer.offset),
+            unit=layer.unit or d.units[band - 1] or "", description=d.descriptions[band - 1] or "",
+            block_shape=d.block_shapes[band - 1], n_bands=d.count, fingerprint="", notes=tuple(notes),
+        )  # fmt: skip
+
+
+def _band(layer: Layer, shown: str, d: rasterio.DatasetReader) -> tuple[int, list[str]]:
+    if d.count == 0:
+        subs = [str(s) for s in d.subdatasets]
+        hint = f"; name one of its variables: {', '.join(subs[:8])}" if subs else "; check the file"
+        raise InputError(f"{shown}: this file has no raster band of its own{hint}")
+    if layer.band is not None:
+        if not 1 <= layer.band <= d.count:
+            raise InputError(f"{shown}: band {layer.band} was asked for, but it has {d.count}; choose another")
+        return layer.band, []
+    if sum(kind != ColorInterp.alpha for kind in d.colorinterp) > 1:
+        return 1, [
+            f"{layer.name}: {shown} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)"
+        ]
+    return 1, []
+
+
+def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
+    t = d.transform
+    if d.gcps[0] or t.is_identity:
+        raise InputError(
+            f"{shown}: this raster has no geotransform, only {'ground control points' if d.gcps[0] else 'pixels'}; georeference "
+            f"it first (gdalwarp)"
+        )
+    if t.b or t.d:
+        raise InputError(f"{shown}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
+
+
+def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> pyproj.CRS:
+    if layer.crs:
+        try:
+            return pyproj.CRS.from_user_input(layer.crs)
+        except pyproj.exceptions.CRSError:
+            raise InputError(f"--layer {layer.name}.crs={layer.crs} is no known CRS; give one like EPSG:4326") from None
+    if d.crs is None:
+        raise InputError(
+            f"{shown}: the {layer.name} raster has no CRS, so it cannot be placed; say which it is: --layer "
+            f'{layer.name}.crs=EPSG:4326, or crs = "EPSG:4326" under [layers.{layer.name}] in the assessment file'
+        )
+    try:
+        crs = pyproj.CRS.from_wkt(d.crs.to_wkt())
+    except (pyproj.exceptions.CRSError, CRSError) as error:
+        raise InputError(
+            f"{shown}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
+        ) from None
+    notes.extend(_misnamed(layer, shown, crs))
+    return crs
+
+
+def _misnamed(layer: Layer, shown: str, crs: pyproj.CRS) -> list[str]:
+    """A note where the datum's name belongs to another ellipsoid than the one it has."""
+    if crs.datum is None or crs.ellipsoid is None:
+        return []
+    try:
+        known = Datum.from_name(crs.datum.name).ellipsoid
+    except pyproj.exceptions.CRSError:
+        return []
+    if known is None or abs(known.semi_major_metre - crs.ellipsoid.semi_major_metre) < 1:
+        return []
+    said = f"names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}"
+    mend = f"set the true CRS with --layer {layer.name}.crs=…"
+    return [f"{layer.name}: the CRS of {shown} {said}; the ellipsoid is believed and no datum shift applied ({mend})"]
+
+
+def fingerprint(path: str) -> str:
+    """Size, time and a digest of both ends of a local file: enough to notice a change; the name of anything else."""
+    local = Path(path)
+    if not local.is_file():
+        return path
+    about = local.stat()
+    digest = hashlib.sha256()
+    with local.open("rb") as stream:
+        digest.update(stream.read(1 << 20))
+        stream.seek(max(0, about.st_size - (1 << 20)))
+        digest.update(stream.read(1 << 20))
+    return f"{about.st_size}-{about.st_mtime_ns}-{digest.hexdigest()[:16]}"
+
+
+def grid_of(source: Source) -> Grid:
+    """The grid on which the land cover lies; flipped rasters get the same grid, north up."""
+    a, _, x0, _, e, y0 = source.transform
+    if a < 0:
+        x0, a = x0 + a * source.width, -a
+    if e > 0:
+        y0, e = y0 + e * source.height, -e
+    return Grid(source.crs_wkt, (a, 0.0, x0, 0.0, e, y0), source.width, source.height)
+
+
+# ------------------------------------------------------------------------------------------ a quick look
+
+
+def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
+    """A quick look at values and whether they are valid, scaled; at most about ``most``² of them, spread over the whole.
+
+    Small rasters are thinned out evenly. Of large ones evenly spaced spots are read in full, for thinning would decode
+    every block, and overviews of classes may hold averages; unless there is nothing at the spots.
+    """
+    try:
+        with rasterio.Env(**GDAL_ENV), open_raster(source.layer.path) as d:
+            if source.width * source.height > _WHOLE:
+                values, valid = _looked(source, d, _spots(source, most))
+                if valid.any():
+                    return values, valid
+            shape = (min(most, source.height), min(most, source.width))
+            return _looked(source, d, [{"out_shape": shape, "resampling": Resampling.nearest}])
+    except RasterioError as error:
+        raise InputError(
+            f"{source.path}: cannot be read to its end ({str(error).splitlines()[0]}); the file is damaged"
+        ) from None
+
+
+def _spots(source: Source, most: int) -> list[dict[str, Any]]:
+    """Windows of ``most / _SPOTS`` pixels square around the middles of ``_SPOTS``² equal parts."""
+    size = max(1, most // _SPOTS)
+    height, width = min(size, source.height), min(size, source.width)
+    rows = [(2 * i + 1) * (source.height - height) // (2 * _SPOTS) for i in range(_SPOTS)]
+    cols = [(2 * i + 1) * (source.width - width) // (2 * _SPOTS) for i in range(_SPOTS)]
+    return [{"window": Window(col, row, width, height)} for row in rows for col in cols]
+
+
+def _looked(
+    source: Source, d: rasterio.DatasetReader, parts: list[dict[str, Any]]
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    values = np.hstack([d.read(source.band, **part) for part in parts])
+    if source.has_mask:
+        valid = np.hstack([d.read_masks(source.band, **part) for part in parts]) > 0
+    else:
+        valid = np.ones(values.shape, bool)
+    if values.dtype.kind == "f":
+        valid &= np.isfinite(values)
+    if source.nodata is not None and not math.isnan(source.nodata):
+        valid &= values != np.asarray(source.nodata).astype(values.dtype)
+    if source.layer.kind != "class" and (source.scale != 1 or source.offset != 0):
+        return values * source.scale + source.offset, valid
+    return values, valid

@@ -1,0 +1,1 @@
+"""Files that people open in a GIS: Cloud-Optimized GeoTIFFs encoded once, GeoPackages, styles."""

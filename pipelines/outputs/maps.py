@@ -1,0 +1,361 @@
+"""The maps of a run: a worker encodes its block once, as a shard; at the end the shards become one styled map."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, Literal
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+
+from pipelines.errors import RunError
+from pipelines.files.atomic import atomic_path, disk_error
+from pipelines.outputs import cog, halving, styles, tiff
+from pipelines.outputs.cog import TILE, BlockLike, Encoding, GridLike
+from pipelines.outputs.styles import ClassColor, Stop
+
+_PALETTE_MAX: Final = 255
+"""Largest class value with a palette inside the file; a 16-bit palette is 400 kB, and those maps have the sidecars."""
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """What a map is called, how it is stored and how it is drawn.
+
+    Parameters
+    ----------
+    name
+        Stem of its files.
+    kind
+        `class`: whole numbers that stand for something, overviews by mode. `density`: an amount per hectare, overviews
+        by average. There is no third: an averaged overview of an amount per pixel would be wrong.
+    dtype, nodata
+        As stored; nodata may be NaN for float32.
+    scale, offset
+        physical = stored × scale + offset.
+    unit
+        Of the physical values, "Mg C ha-1".
+    description, title_zh
+        For people, in English and Chinese.
+    quantity
+        Key of the quantity in tables.
+    classes
+        Every class: value, English name, Chinese name, (red, green, blue).
+    ramp
+        Key of `styles.RAMPS`, or stops of (physical value, (red, green, blue)).
+    tags
+        Further metadata of the file.
+    """
+
+    name: str
+    kind: Literal["class", "density"]
+    dtype: str
+    nodata: float
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    description: str = ""
+    title_zh: str = ""
+    quantity: str = ""
+    classes: tuple[ClassColor, ...] = ()
+    ramp: str | tuple[Stop, ...] = "carbon"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(ClassColor(*c) for c in self.classes))
+        if not isinstance(self.ramp, str):
+            object.__setattr__(self, "ramp", tuple(Stop(*s) for s in self.ramp))
+        elif self.ramp not in styles.RAMPS:
+            raise ValueError(f"map {self.name}: no ramp {self.ramp!r}; there are {', '.join(styles.RAMPS)}")
+        if self.dtype not in cog.DTYPES:
+            raise ValueError(f"map {self.name}: no dtype {self.dtype!r}; there are {', '.join(cog.DTYPES)}")
+        if self.kind == "class" and self.dtype not in ("uint8", "uint16"):
+            raise ValueError(f"map {self.name}: classes are uint8 or uint16, not {self.dtype}")
+
+    @property
+    def encoding(self) -> Encoding:
+        """How its pixels become bytes."""
+        return Encoding(self.dtype, self.nodata, "mode" if self.kind == "class" else "average")
+
+
+@dataclass(frozen=True)
+class MapStats:
+    """Statistics of stored values; those of two parts of a map add up to those of both, in any order, to the last bit.
+
+    The sums of each tile are float64; between tiles they are added as fractions, which is exact. Tiles do not depend on
+    how the grid was cut into blocks, so neither does the result.
+    """
+
+    pixels: int = 0
+    valid: int = 0
+    minimum: float = np.inf
+    maximum: float = -np.inf
+    total: Fraction = Fraction(0)
+    squares: Fraction = Fraction(0)
+
+    @classmethod
+    def of(cls, array: NDArray[Any], nodata: float) -> MapStats:
+        """Statistics of a block whose first pixel is the first of a tile."""
+        tiles = (
+            _tile_stats(array[row : row + TILE, col : col + TILE], nodata)
+            for row in range(0, array.shape[0], TILE)
+            for col in range(0, array.shape[1], TILE)
+        )
+        return merge_stats(tiles)
+
+    def __add__(self, other: MapStats) -> MapStats:
+        return MapStats(
+            self.pixels + other.pixels,
+            self.valid + other.valid,
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+            self.total + other.total,
+            self.squares + other.squares,
+        )
+
+    @property
+    def mean(self) -> float:
+        """Mean of the valid pixels."""
+        return float(self.total / self.valid) if self.valid else float("nan")
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the valid pixels, as a population."""
+        if not self.valid:
+            return float("nan")
+        return float(max(self.squares / self.valid - (self.total / self.valid) ** 2, Fraction(0))) ** 0.5
+
+    def tags(self) -> dict[str, str]:
+        """The band metadata GDAL keeps statistics in, so that no program need compute them again."""
+        share = {"STATISTICS_VALID_PERCENT": f"{100 * self.valid / self.pixels if self.pixels else 0:.4g}"}
+        if not self.valid:
+            return share
+        numbers = {"MAXIMUM": self.maximum, "MEAN": self.mean, "MINIMUM": self.minimum, "STDDEV": self.std}
+        return {f"STATISTICS_{key}": f"{value:.14g}" for key, value in numbers.items()} | share
+
+
+def merge_stats(parts: Iterable[MapStats]) -> MapStats:
+    """Statistics of all parts together."""
+    return functools.reduce(MapStats.__add__, parts, MapStats())
+
+
+def _tile_stats(tile: NDArray[Any], nodata: float) -> MapStats:
+    tile = np.ascontiguousarray(tile)  # numpy adds in another order where rows are apart in memory
+    known = tile != nodata
+    if tile.dtype.kind == "f":
+        known &= np.isfinite(tile)
+    count = int(np.count_nonzero(known))
+    if not count:
+        return MapStats(pixels=tile.size)
+    values = (tile.ravel() if count == tile.size else tile[known]).astype(np.float64)
+    low, high, total = float(values.min()), float(values.max()), float(values.sum())
+    np.square(values, out=values)
+    return MapStats(tile.size, count, low, high, Fraction(total), Fraction(float(values.sum())))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The block of a map that a worker encoded; no file where all of it is nodata. half : at half the resolution."""
+
+    path: Path | None
+    row: int
+    col: int
+    height: int
+    width: int
+    stats: MapStats
+    half: cog.HalfShard | None = None
+
+
+def write_shard(
+    spec: MapSpec, grid: GridLike, block: BlockLike, array: NDArray[Any], directory: str | os.PathLike[str]
+) -> Shard:
+    """Encode a block of a map, once. Safe in threads and in several processes.
+
+    Parameters
+    ----------
+    spec, grid, block
+        The map, the raster and the part of it; blocks begin and end at multiples of 512 or at the grid's edge.
+    array
+        The stored values of the block, of its shape and the dtype of the map.
+    directory
+        Where shards go. A shard of the same block is replaced.
+
+    Raises
+    ------
+    RunError
+        It cannot be written: the disk is full or read-only.
+    """
+    cog.check_block(block, grid)
+    if array.shape != (block.height, block.width) or array.dtype != np.dtype(spec.dtype):
+        raise ValueError(
+            f"map {spec.name}: {array.dtype} {array.shape} was given for a "
+            f"{spec.dtype} block of {(block.height, block.width)}"
+        )
+    stats = MapStats.of(array, spec.nodata)
+    path = Path(directory) / f"{spec.name}.{block.row}.{block.col}.tif"
+    half_path = path.with_suffix(".half.tif")
+    # Halves line up with the tiles of the first overview only where blocks begin at every second tile.
+    halved = block.row % (2 * cog.TILE) == 0 == block.col % (2 * cog.TILE) and bool(cog.levels(grid.width, grid.height))
+    at = (block.row // 2, block.col // 2, -(-block.height // 2), -(-block.width // 2))
+    if not stats.valid and _all_nodata(array, spec.nodata):
+        path.unlink(missing_ok=True)
+        half_path.unlink(missing_ok=True)
+        half = cog.HalfShard(None, *at) if halved else None
+        return Shard(None, block.row, block.col, block.height, block.width, stats, half)
+    a, b, c, d, e, f = grid.transform
+    place = Affine(a, b, c + a * block.col + b * block.row, d, e, f + d * block.col + e * block.row)
+    _encode(path, array, spec, place)
+    half = None
+    if halved:
+        coarse = Affine(2 * place.a, 2 * place.b, place.c, 2 * place.d, 2 * place.e, place.f)
+        _encode(half_path, halving.halve(array, spec.nodata, spec.encoding.resampling), spec, coarse)
+        half = cog.HalfShard(half_path, *at)
+    return Shard(path, block.row, block.col, block.height, block.width, stats, half)
+
+
+def _encode(path: Path, array: NDArray[Any], spec: MapSpec, place: Affine) -> None:
+    """A tiled GeoTIFF of one array, there whole or not at all."""
+    with atomic_path(path) as temporary:
+        try:
+            profile = spec.encoding.profile(array.shape[1], array.shape[0])
+            with rasterio.open(temporary, "w", transform=place, **profile) as dataset:
+                dataset.write(array, 1)
+            tiff.read_directories(temporary)  # GDAL may close a file on a full disk without a word
+        except (*cog.GDAL_ERRORS, RunError) as error:
+            raise disk_error(path, error) or RunError(
+                f"{path} cannot be written: {error}; see that its disk works and has room."
+            ) from error
+
+
+def _all_nodata(array: NDArray[Any], nodata: float) -> bool:
+    """True when nothing but nodata would be stored (infinities are no statistics, but they are values)."""
+    if array.dtype.kind == "f" and np.isnan(nodata):
+        return bool(np.isnan(array).all())
+    return bool((array == nodata).all())
+
+
+def finish_map(
+    spec: MapSpec,
+    grid: GridLike,
+    shards: Sequence[Shard],
+    out_dir: str | os.PathLike[str],
+    *,
+    threads: int = 1,
+    bigtiff: bool | None = None,
+) -> Path:
+    """Join the shards of a map in ``<name>.tif``, styled by ``<name>.qml`` and, for classes, ``<name>.tif.aux.xml``.
+
+    The raster comes last: where it is, its sidecars are. Shards are not removed.
+
+    Parameters
+    ----------
+    spec, grid
+        As for `write_shard`.
+    shards
+        Those of every block of the grid, in any order.
+    out_dir
+        A directory that is there.
+    threads, bigtiff
+        As for `cog.assemble`.
+
+    Returns
+    -------
+    Path
+        The Cloud-Optimized GeoTIFF.
+    """
+    stats = merge_stats(shard.stats for shard in shards)
+    path = Path(out_dir) / f"{spec.name}.tif"
+    _write_text(path.with_suffix(".qml"), _style(spec, stats))
+    if spec.kind == "class":
+        _write_text(path.with_name(path.name + ".aux.xml"), _attribute_table(spec))
+
+    def describe(dataset: Any) -> None:
+        _describe(dataset, spec, stats)
+
+    cog.assemble(shards, path, grid, spec.encoding, describe, threads=threads, bigtiff=bigtiff)
+    return path
+
+
+def _describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
+    """Everything a reader should know of the map without a sidecar."""
+    dataset.set_band_description(1, spec.description)
+    if spec.unit:
+        dataset.units = (spec.unit,)
+    if spec.scale != 1 or spec.offset != 0:
+        dataset.scales, dataset.offsets = (spec.scale,), (spec.offset,)
+    titles = {"TITLE": spec.description, "TITLE_ZH": spec.title_zh, "QUANTITY": spec.quantity}
+    dataset.update_tags(**{key: value for key, value in {**titles, **spec.tags}.items() if value})
+    dataset.update_tags(1, **stats.tags())
+    if spec.kind == "class" and spec.dtype == "uint8":
+        dataset.write_colormap(1, {c.value: (*c.rgb, 255) for c in spec.classes if c.value <= _PALETTE_MAX})
+        dataset.colorinterp = (ColorInterp.palette,)
+
+
+def _style(spec: MapSpec, stats: MapStats) -> str:
+    if spec.kind == "class":
+        return styles.paletted_raster(spec.classes)
+    if not isinstance(spec.ramp, str):
+        return styles.pseudocolor_raster(spec.ramp, spec.unit)
+    low, high = 0.0, 1.0
+    if stats.valid:
+        # Two deviations about the mean, so that a few extremes do not wash the colours out.
+        spread = (stats.mean - 2 * stats.std, stats.mean + 2 * stats.std)
+        ends = (max(stats.minimum, spread[0]), min(stats.maximum, spread[1]))
+        low, high = sorted(end * spec.scale + spec.offset for end in ends)
+        if spec.ramp == "change":  # its middle is no change
+            high = max(abs(low), abs(high))
+            low = -high
+    return styles.pseudocolor_raster(styles.ramp_stops(spec.ramp, low, high), spec.unit)
+
+
+def _attribute_table(spec: MapSpec) -> str:
+    """GDAL's sidecar: class names for QGIS, and the raster attribute table for ArcGIS and newer QGIS."""
+    root = ET.Element("PAMDataset")
+    band = ET.SubElement(root, "PAMRasterBand", band="1")
+    names = {c.value: styles.both(c.name_en, c.name_zh) for c in spec.classes}
+    if names and max(names) <= _PALETTE_MAX:
+        listed = ET.SubElement(band, "CategoryNames")
+        for value in range(max(names) + 1):
+            ET.SubElement(listed, "Category").text = names.get(value, "")
+    table = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
+    # Name, then GDAL's numbers of type (0 integer, 2 string) and usage (5 value, 2 name, 6 to 8 colour, 0 other).
+    columns = (("Value", 0, 5), ("Class", 2, 2), ("Class_zh", 2, 0), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8))
+    for index, (name, kind, usage) in enumerate(columns):
+        definition = ET.SubElement(table, "FieldDefn", index=str(index))
+        for tag, text in (("Name", name), ("Type", str(kind)), ("Usage", str(usage))):
+            ET.SubElement(definition, tag).text = text
+    for index, item in enumerate(spec.classes):
+        row = ET.SubElement(table, "Row", index=str(index))
+        for cell in (item.value, item.name_en, item.name_zh, *item.rgb):
+            ET.SubElement(row, "F").text = str(cell)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files of a finished map: the raster and its sidecars."""
+    sidecars = (path.with_suffix(".qml"), path.with_name(path.name + ".aux.xml"))
+    return (path, *(p for p in sidecars if p.exists()))
+
+
+def shard_files(shards: Mapping[str, Sequence[Shard]]) -> Iterator[Path]:
+    """Every file of the shards of several maps."""
+    for each in shards.values():
+        for shard in each:
+            for path in (shard.path, shard.half.path if shard.half else None):
+                if path is not None:
+                    yield path
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,1 @@
+"""One HTML file that tells a finished run, in English and Chinese."""

@@ -1,0 +1,1 @@
+"""Pieces of work on threads or a cluster, in a folder that outlives a crash."""
