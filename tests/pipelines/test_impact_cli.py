@@ -46,7 +46,7 @@ def study(scene, **options):
 
 
 def say(*arguments, code=0):
-    group = click.Group("sinks", commands=[impactcli.command(cli._answers)])
+    group = click.Group("sinks", commands=[impactcli.command(cli.answers)])
     found = CliRunner().invoke(group, ["impact", *(str(a) for a in arguments)])
     assert found.exit_code == code, found.output
     return found.output

@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 import scenes
-from pipelines.cli import _answers, main
+from pipelines.cli import main
 from pipelines.errors import InputError
 from pipelines.files import manifest, tables, tidyfile
 from pipelines.verbs import trackcli, valuecli
+from pipelines.verbs.answers import answers
 from sinks.valuation import LABEL
 
-GROUP = click.Group(commands=[valuecli.command(_answers), trackcli.command(_answers)])
+GROUP = click.Group(commands=[valuecli.command(answers), trackcli.command(answers)])
 
 
 def say(*arguments, code=0, group=GROUP):

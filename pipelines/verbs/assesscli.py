@@ -1,0 +1,68 @@
+"""``sinks assess``, ``check`` and ``demo``: options in, a run and its summary out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.verbs.answers import answers
+from pipelines.verbs.assessoptions import assess_options, study_of
+
+
+@click.command()
+@click.argument("assessment", required=False, type=click.Path(path_type=Path))
+@assess_options
+@answers
+def assess(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Assess a region: coverage, stock volume and carbon, maps and accounts.
+
+    \b
+    sinks assess --landcover lc.tif --legend worldcover --agb agb.tif --regions counties.gpkg --out result
+    sinks assess assessment.toml
+    """
+    study = study_of(assessment, layer_options, given)
+    from pipelines.assess import run
+
+    _show(run.assess(study), as_json)
+
+
+@click.command()
+@click.argument("assessment", required=False, type=click.Path(path_type=Path))
+@assess_options
+@answers
+def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Say what is wrong with the inputs before a long run, and show its plan.
+
+    \b
+    sinks check assessment.toml
+    """
+    study = study_of(assessment, layer_options, {"out": "unused", **{k: v for k, v in given.items() if v is not None}})
+    from pipelines.assess import check as checking
+
+    found = checking.check(study)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else checking.text(found))
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("sinks-demo"), show_default=True, help="Output folder."
+)
+@click.option("--workers", type=int, help="Threads.  [all cores]")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+@answers
+def demo(out: Path, workers: int | None, as_json: bool) -> None:
+    """Assess the synthetic sample region, end to end, in under a minute."""
+    from pipelines.assess import demo as sample
+    from pipelines.assess import run
+
+    click.echo("The sample region Qinglan is synthetic: it stands for no real place.\n", err=True)
+    _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True)), as_json)
+
+
+def _show(result: Any, as_json: bool) -> None:
+    from pipelines.assess import summary
+
+    click.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False) if as_json else summary.text(result))

@@ -1,0 +1,46 @@
+"""``sinks layers`` and ``legends``: what is built in."""
+
+from __future__ import annotations
+
+import click
+
+from pipelines.verbs.answers import answers
+from sinks.layers import LAYERS
+
+
+@click.command()
+@click.argument("name", required=False)
+@answers
+def layers(name: str | None) -> None:
+    """List the layers an assessment can take, or show the codes of one of classes.
+
+    \b
+    sinks layers
+    sinks layers drainage
+    """
+    from sinks import layers as known
+
+    if name is None:
+        for layer in LAYERS.values():
+            click.echo(f"{layer.flag:18} {layer.kind:8} {layer.unit or '-':13} {layer.about}")
+        return
+    for row in known.codes(name):
+        more = "; ".join(f"{k} {v}" for k, v in row.items() if k not in ("code", "key", "name_en", "name_zh") and v)
+        click.echo(f"{row['code']:>14}  {row['key']:30} {row['name_en']} {row['name_zh']}  {more}".rstrip())
+
+
+@click.command()
+@click.argument("name", required=False)
+@answers
+def legends(name: str | None) -> None:
+    """List the built-in legends, or show one with its sources."""
+    from sinks import legends as known
+
+    if name is None:
+        for each in known.builtin_names():
+            click.echo(f"{each:18} {known.Legend.builtin(each).title}")
+        return
+    for c in known.Legend.builtin(name).classes:
+        click.echo(
+            f"{c.code:>6}  {c.ecosystem:15} {c.forest_type:12} {c.name_en} {c.name_zh}  [{c.source}; {c.status}]"
+        )
