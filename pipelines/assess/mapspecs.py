@@ -10,10 +10,10 @@ from pipelines.assess.study import Study
 from pipelines.outputs.maps import MapSpec
 from pipelines.outputs.styles import ClassColor
 from sinks import ecosystems, onepass
+from sinks.colors import ramp_of
 from sinks.quantities import (
     BY_KEY,
     DEEP,
-    FLUX_KEYS,
     FROZEN,
     GAIN,
     METHANE,
@@ -37,7 +37,6 @@ OFFSET: Final = dict.fromkeys(("sink_biomass", "sink_soil"), -32.0) | {
     NITROUS.key: -50.0,
 }
 """Value of the integer 0 where a map can be negative: a source of carbon, or soil that takes up methane."""
-RAMP: Final = {VOLUME.key: "volume"} | dict.fromkeys(FLUX_KEYS, "flux")
 UNKNOWN_COLOR: Final = (255, 0, 255)
 
 
@@ -99,7 +98,7 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
         description=about,
         title_zh=quantity.name_zh + ("标准误" if name != key else ""),
         quantity=name,
-        ramp="uncertainty" if name != key else RAMP.get(name, "carbon"),
+        ramp=ramp_of(name),
         tags={
             "QUANTITY": name,
             "PARAMETERS": science.parameters.name,
