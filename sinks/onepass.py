@@ -178,56 +178,124 @@ def _flush(acc: NDArray[np.float64], touched: NDArray[np.bool_], digits: NDArray
                         acc[p, k, s] = 0.0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _write_run(
-    line: NDArray[np.float64],
-    t: NDArray[np.float32],
-    steps_per_unit: NDArray[np.float64],
-    floats: NDArray[np.float32],
-    ints: NDArray[np.uint16],
-) -> int:
-    """Evaluate one piece's lines along a run of pixels.
+# The loops below are the whole cost of a walk. They take whole arrays and the ends of a run, because a slice costs as much as
+# a short run does, and are written so that they compile to vector code:
+# unsigned numbers, for one that might be negative would be looked at for counting from the end.
 
-    line (maps, 1 + terms); t (terms, run); floats or ints (maps, run) is written. Returns how many values did not fit.
-    Within a stratum every term that enters has a value, so only the constant can be NaN.
+
+@numba.njit(nogil=True, cache=True)
+def _copy(
+    fine: NDArray[np.float32], m: int, i: int, gj: int, values: NDArray[np.float32], place: int, width: int
+) -> None:
+    """A row of a grain of one layer, 0 where it has no value: strata without a value do not use it."""
+    for n in range(width):
+        x = fine[m, i, gj + n]
+        values[place, n] = x if x == x else np.float32(0.0)
+
+
+@numba.njit(nogil=True, cache=True)
+def _find_pieces(
+    x: NDArray[np.float32], edges: NDArray[np.float64], s: int, n_edges: int, piece: NDArray[np.uint8], lo: int, hi: int
+) -> None:
+    """Number of the piece of every value: how many edges of the stratum lie below it."""
+    for n in range(lo, hi):
+        piece[n] = 0
+    for k in range(n_edges):
+        edge = edges[s, k]
+        for n in range(lo, hi):
+            piece[n] += np.float64(x[0, n]) > edge
+
+
+@numba.njit(nogil=True, cache=True)
+def _moments(
+    y: NDArray[np.float32], m: int, weight: NDArray[np.float64], piece: NDArray[np.uint8], k: int, lo: int, hi: int
+) -> tuple[float, float]:
+    """Σ w·y and Σ w·y² where the piece is ``k``, in four lanes: sums in another order would have other last bits."""
+    a0 = a1 = a2 = a3 = 0.0
+    b0 = b1 = b2 = b3 = 0.0
+    whole = lo + ((hi - lo) & ~np.uintp(3))
+    for n in range(lo, whole, np.uintp(4)):
+        y0 = np.float64(y[m, n]) if piece[n] == k else 0.0
+        y1 = np.float64(y[m, n + np.uintp(1)]) if piece[n + np.uintp(1)] == k else 0.0
+        y2 = np.float64(y[m, n + np.uintp(2)]) if piece[n + np.uintp(2)] == k else 0.0
+        y3 = np.float64(y[m, n + np.uintp(3)]) if piece[n + np.uintp(3)] == k else 0.0
+        w0, w1, w2, w3 = weight[n] * y0, weight[n + np.uintp(1)] * y1, weight[n + np.uintp(2)] * y2, weight[n + np.uintp(3)] * y3
+        a0, a1, a2, a3 = a0 + w0, a1 + w1, a2 + w2, a3 + w3
+        b0, b1, b2, b3 = b0 + w0 * y0, b1 + w1 * y1, b2 + w2 * y2, b3 + w3 * y3
+    for n in range(whole, hi):
+        y0 = np.float64(y[m, n]) if piece[n] == k else 0.0
+        a0 += weight[n] * y0
+        b0 += weight[n] * y0 * y0
+    return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
+
+
+@numba.njit(nogil=True, cache=True)
+def _extent(weight: NDArray[np.float64], piece: NDArray[np.uint8], k: int, lo: int, hi: int) -> tuple[int, float]:
+    """Pixels and Σ w where the piece is ``k``."""
+    count = 0
+    for n in range(lo, hi):
+        count += piece[n] == k
+    a0 = a1 = a2 = a3 = 0.0
+    whole = lo + ((hi - lo) & ~np.uintp(3))
+    for n in range(lo, whole, np.uintp(4)):
+        a0 += weight[n] if piece[n] == k else 0.0
+        a1 += weight[n + np.uintp(1)] if piece[n + np.uintp(1)] == k else 0.0
+        a2 += weight[n + np.uintp(2)] if piece[n + np.uintp(2)] == k else 0.0
+        a3 += weight[n + np.uintp(3)] if piece[n + np.uintp(3)] == k else 0.0
+    for n in range(whole, hi):
+        a0 += weight[n] if piece[n] == k else 0.0
+    return count, (a0 + a1) + (a2 + a3)
+
+
+@numba.njit(nogil=True, cache=True)
+def _lay_line(
+    lines: NDArray[np.float64], s: int, k: int, piece: NDArray[np.uint8], several: bool, lo: int, hi: int,
+    line: NDArray[np.float64], used: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Lay the numbers of one piece's lines along a run of pixels.
+
+    lines (strata, pieces, maps, 1 + terms); piece (grain,), looked at where there are several;
+    line (maps, 1 + terms, grain) : where they are laid; used (maps, terms) : which terms enter into this row's maps.
+    """
+    for m in range(lines.shape[2]):
+        for t in range(lines.shape[3]):
+            value = lines[s, k, m, t]
+            if t > 0 and value != 0.0:
+                used[m, t - 1] = True
+            if several:
+                for n in range(lo, hi):
+                    line[m, t, n] = value if piece[n] == k else line[m, t, n]
+            else:
+                for n in range(lo, hi):
+                    line[m, t, n] = value
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _write_row(
+    line: NDArray[np.float64], used: NDArray[np.bool_], values: NDArray[np.float32], steps_per_unit: NDArray[np.float64],
+    floats: NDArray[np.float32], ints: NDArray[np.uint16], i: int, gj: int, width: int,
+) -> int:  # fmt: skip
+    """Evaluate a row of a grain: floats or ints (maps, h, w) from column ``gj`` on. Returns how many values did not fit.
+
+    values (terms, grain), 0 where absent; a constant that is NaN makes nodata.
     """
     clipped = 0
-    n_terms, n = t.shape
     for m in range(line.shape[0]):
-        constant = line[m, 0]
+        for t in range(values.shape[0]):
+            if used[m, t]:
+                for n in range(width):
+                    line[m, 0, n] += line[m, 1 + t, n] * np.float64(values[t, n])
         per_step = steps_per_unit[m]
-        if constant != constant:
-            if per_step == 0.0:
-                floats[m, :] = NODATA_FLOAT
-            else:
-                ints[m, :] = NODATA_UINT16
-            continue
-        if (
-            n_terms == 1 and per_step != 0.0 and line[m, 1] != 0.0
-        ):  # by far the commonest case, written so that it compiles to vector code
-            scaled = constant * per_step + 0.5
-            slope = line[m, 1] * per_step
-            most = 0.0
-            least = 0.0
-            for j in range(n):
-                v = scaled + slope * np.float64(t[0, j])
-                most = max(most, v)
-                least = min(least, v)
-                ints[m, j] = np.uint16(min(max(v, 0.0), 65534.0))
-            if most < 65535.0 and least >= 0.0:
-                continue
-        for j in range(n):
-            v = constant
-            for term in range(n_terms):
-                slope = line[m, 1 + term]
-                if slope != 0.0:
-                    v += slope * np.float64(t[term, j])
-            if per_step == 0.0:
-                floats[m, j] = v
-            else:
-                v = v * per_step + 0.5
-                clipped += (v < 0.0) or (v >= 65535.0)
-                ints[m, j] = np.uint16(min(max(v, 0.0), 65534.0))
+        if per_step == 0.0:
+            for n in range(width):
+                v = line[m, 0, n]
+                floats[m, i, gj + n] = np.float32(v) if v == v else NODATA_FLOAT
+        else:
+            for n in range(width):
+                v = line[m, 0, n] * per_step + 0.5
+                clipped += (v < 0.0) | (v >= 65535.0)
+                fits = min(max(v, 0.0), 65534.0)
+                ints[m, i, gj + n] = np.uint16(np.int32(fits if v == v else 65535.0))
     return clipped
 
 
@@ -244,7 +312,7 @@ def _walk(
     local_code: NDArray[np.int32],
     local_region: NDArray[np.int32],
     pair: NDArray[np.int32],
-    bare: NDArray[np.bool_],
+    present: NDArray[np.bool_],
     edges: NDArray[np.float64],
     n_edges: NDArray[np.int32],
     lines: NDArray[np.float64],
@@ -260,7 +328,12 @@ def _walk(
     values = np.empty(
         (n_terms, GRAIN), np.float32
     )  # a row of a grain: what is held on the lattice is unfolded here only
+    piece = np.zeros(GRAIN, np.uint8)
+    weight = np.ones(GRAIN)
     n_stats = 2 + n_terms
+    n_maps = lines.shape[2]
+    line = np.zeros((n_maps, 1 + n_terms, GRAIN))
+    used = np.zeros((n_maps, n_terms), np.bool_)
     wide = area.shape[1] > 1
     acc = np.zeros((digits.shape[0], digits.shape[1], n_stats))
     touched = np.zeros(digits.shape[0], np.bool_)
@@ -271,68 +344,52 @@ def _walk(
             unfolded = np.int64(-1)
             for i in range(gi, min(gi + GRAIN, h)):
                 for m in range(n_fine):
-                    for n in range(gj, right):
-                        values[place[m], n - gj] = fine[m, i, n]
+                    _copy(fine, m, i, np.uintp(gj), values, place[m], np.uintp(right - gj))
                 if rows[i] != unfolded and n_terms > n_fine:
                     unfolded = rows[i]
                     for m in range(n_fine, n_terms):
                         for n in range(gj, right):
-                            values[place[m], n - gj] = coarse[m - n_fine, unfolded, cols[n]]
-                j = gj
-                while j < right:  # neighbours mostly share stratum, region and piece: take them as one run
-                    c = code[i, j]
-                    r = region[i, j]
+                            x = coarse[m - n_fine, unfolded, cols[n]]
+                            values[place[m], n - gj] = x if x == x else np.float32(0.0)
+                if wide:
+                    weight[: right - gj] = area[i, gj:right]
+                scale = 1.0 if wide else area[i, 0]
+                codes, regions = code[i, gj:right], region[i, gj:right]
+                first, end = np.uintp(0), np.uintp(right - gj)
+                while first < end:  # neighbours mostly share stratum and region: take them as one run
+                    c, r = codes[first], regions[first]
+                    last = first + np.uintp(1)
+                    while last < end and codes[last] == c and regions[last] == r:
+                        last += np.uintp(1)
                     s = local_code[c]
-                    n_e = n_edges[s]
-                    k = 0
-                    low = -np.inf
-                    high = np.inf
-                    if n_e > 0:
-                        x = np.float64(values[0, j - gj])
-                        while k < n_e and x > edges[s, k]:
-                            k += 1
-                        low = edges[s, k - 1] if k > 0 else -np.inf
-                        high = edges[s, k] if k < n_e else np.inf
-                    end = j + 1
-                    while end < right and code[i, end] == c and region[i, end] == r:
-                        if n_e > 0:
-                            x = np.float64(values[0, end - gj])
-                            if x <= low or x > high:
-                                break
-                        end += 1
                     p = pair[local_region[r], s]
                     touched[p] = True
-                    count[p, k] += end - j
-                    sums = acc[p, k]
-                    if wide:
-                        for n in range(j, end):
-                            sums[0] += area[i, n]
-                    else:
-                        sums[0] += area[i, 0] * (end - j)
-                    if not bare[s]:
+                    several = n_edges[s] > 0
+                    if several:
+                        _find_pieces(values, edges, s, n_edges[s], piece, first, last)
+                    for k in range(n_edges[s] + 1):
+                        pixels, extent = np.int64(last - first), np.float64(last - first)
+                        if several or wide:
+                            pixels, extent = _extent(weight, piece, k, first, last)
+                        if pixels == 0:
+                            continue
+                        count[p, k] += pixels
+                        acc[p, k, 0] += scale * extent
                         for m in range(n_terms):
-                            total = 0.0
-                            square = 0.0
-                            for n in range(j, end):
-                                y = np.float64(values[m, n - gj])
-                                if y == y:
-                                    a = area[i, n] if wide else 1.0
-                                    total += a * y
-                                    if m == 0:
-                                        square += a * y * y
-                            scale = 1.0 if wide else area[i, 0]
-                            sums[1 + m] += scale * total
-                            if m == 0:
-                                sums[n_stats - 1] += scale * square
-                    if lines.shape[2] > 0:
-                        clipped += _write_run(
-                            lines[s, k],
-                            values[:, j - gj : end - gj],
-                            steps_per_unit,
-                            floats[:, i, j:end],
-                            ints[:, i, j:end],
-                        )
-                    j = end
+                            if present[s, m]:
+                                total, square = _moments(values, m, weight, piece, k, first, last)
+                                acc[p, k, 1 + m] += scale * total
+                                if m == 0:
+                                    acc[p, k, n_stats - 1] += scale * square
+                        if n_maps:
+                            _lay_line(lines, s, k, piece, several, first, last, line, used)
+                    if several:
+                        for n in range(first, last):
+                            piece[n] = 0
+                    first = last
+                if n_maps:
+                    clipped += _write_row(line, used, values, steps_per_unit, floats, ints, i, np.uintp(gj), end)
+                    used[:] = False
             _flush(acc, touched, digits, n_stats)
     return clipped
 
@@ -386,10 +443,11 @@ def run(
     n_stats = statistics(len(terms))
     count = np.zeros((seen.pair_region.size, strata.lines.shape[1]), np.int64)
     digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
-    bare = seen.codes & ((1 << len(terms)) - 1) == 0
+    bits = np.arange(len(terms) - 1, -1, -1, dtype=np.int64)  # the first term has the highest bit of a code
+    present = (seen.codes[:, None] >> bits & 1).astype(np.bool_)
     clipped = _walk(
         code, region, area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
-        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, bare,
+        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, present,
         strata.edges, strata.n_edges, strata.lines, per_unit, floats, ints, count, digits,
     )  # fmt: skip
     at, piece = np.nonzero(count)
