@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import rasterio
@@ -19,8 +16,9 @@ from rasterio.enums import ColorInterp
 
 from pipelines.errors import RunError
 from pipelines.files.atomic import atomic_path, disk_error
-from pipelines.outputs import cog, halving, styles, tiff
-from pipelines.outputs.cog import TILE, BlockLike, Encoding, GridLike
+from pipelines.outputs import cog, halving, pam, styles, tiff
+from pipelines.outputs.cog import BlockLike, Encoding, GridLike
+from pipelines.outputs.mapstats import MapStats, merge_stats
 from pipelines.outputs.styles import ClassColor, Stop
 
 _PALETTE_MAX: Final = 255
@@ -85,81 +83,6 @@ class MapSpec:
     def encoding(self) -> Encoding:
         """How its pixels become bytes."""
         return Encoding(self.dtype, self.nodata, "mode" if self.kind == "class" else "average")
-
-
-@dataclass(frozen=True)
-class MapStats:
-    """Statistics of stored values; those of two parts of a map add up to those of both, in any order, to the last bit.
-
-    The sums of each tile are float64; between tiles they are added as fractions, which is exact. Tiles do not depend on
-    how the grid was cut into blocks, so neither does the result.
-    """
-
-    pixels: int = 0
-    valid: int = 0
-    minimum: float = np.inf
-    maximum: float = -np.inf
-    total: Fraction = Fraction(0)
-    squares: Fraction = Fraction(0)
-
-    @classmethod
-    def of(cls, array: NDArray[Any], nodata: float) -> MapStats:
-        """Statistics of a block whose first pixel is the first of a tile."""
-        tiles = (
-            _tile_stats(array[row : row + TILE, col : col + TILE], nodata)
-            for row in range(0, array.shape[0], TILE)
-            for col in range(0, array.shape[1], TILE)
-        )
-        return merge_stats(tiles)
-
-    def __add__(self, other: MapStats) -> MapStats:
-        return MapStats(
-            self.pixels + other.pixels,
-            self.valid + other.valid,
-            min(self.minimum, other.minimum),
-            max(self.maximum, other.maximum),
-            self.total + other.total,
-            self.squares + other.squares,
-        )
-
-    @property
-    def mean(self) -> float:
-        """Mean of the valid pixels."""
-        return float(self.total / self.valid) if self.valid else float("nan")
-
-    @property
-    def std(self) -> float:
-        """Standard deviation of the valid pixels, as a population."""
-        if not self.valid:
-            return float("nan")
-        return float(max(self.squares / self.valid - (self.total / self.valid) ** 2, Fraction(0))) ** 0.5
-
-    def tags(self) -> dict[str, str]:
-        """The band metadata GDAL keeps statistics in, so that no program need compute them again."""
-        share = {"STATISTICS_VALID_PERCENT": f"{100 * self.valid / self.pixels if self.pixels else 0:.4g}"}
-        if not self.valid:
-            return share
-        numbers = {"MAXIMUM": self.maximum, "MEAN": self.mean, "MINIMUM": self.minimum, "STDDEV": self.std}
-        return {f"STATISTICS_{key}": f"{value:.14g}" for key, value in numbers.items()} | share
-
-
-def merge_stats(parts: Iterable[MapStats]) -> MapStats:
-    """Statistics of all parts together."""
-    return functools.reduce(MapStats.__add__, parts, MapStats())
-
-
-def _tile_stats(tile: NDArray[Any], nodata: float) -> MapStats:
-    tile = np.ascontiguousarray(tile)  # numpy adds in another order where rows are apart in memory
-    known = tile != nodata
-    if tile.dtype.kind == "f":
-        known &= np.isfinite(tile)
-    count = int(np.count_nonzero(known))
-    if not count:
-        return MapStats(pixels=tile.size)
-    values = (tile.ravel() if count == tile.size else tile[known]).astype(np.float64)
-    low, high, total = float(values.min()), float(values.max()), float(values.sum())
-    np.square(values, out=values)
-    return MapStats(tile.size, count, low, high, Fraction(total), Fraction(float(values.sum())))
 
 
 @dataclass(frozen=True)
@@ -252,7 +175,8 @@ def finish_map(
     threads: int = 1,
     bigtiff: bool | None = None,
 ) -> Path:
-    """Join the shards of a map in ``<name>.tif``, styled by ``<name>.qml`` and, for classes, ``<name>.tif.aux.xml``.
+    """Join the shards of a map in ``<name>.tif``, styled by ``<name>.qml``, with ``<name>.tif.aux.xml`` for its histogram
+    and the names of its classes.
 
     The raster comes last: where it is, its sidecars are. Shards are not removed.
 
@@ -275,8 +199,10 @@ def finish_map(
     stats = merge_stats(shard.stats for shard in shards)
     path = Path(out_dir) / f"{spec.name}.tif"
     _write_text(path.with_suffix(".qml"), _style(spec, stats))
-    if spec.kind == "class":
-        _write_text(path.with_name(path.name + ".aux.xml"), _attribute_table(spec))
+    whole = np.dtype(spec.dtype).kind != "f"
+    _write_text(
+        path.with_name(path.name + ".aux.xml"), pam.document(stats.histogram, whole, stats.tags(), spec.classes)
+    )
 
     def describe(dataset: Any) -> None:
         _describe(dataset, spec, stats)
@@ -294,10 +220,21 @@ def _describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
         dataset.scales, dataset.offsets = (spec.scale,), (spec.offset,)
     titles = {"TITLE": spec.description, "TITLE_ZH": spec.title_zh, "QUANTITY": spec.quantity}
     dataset.update_tags(**{key: value for key, value in {**titles, **spec.tags}.items() if value})
-    dataset.update_tags(1, **stats.tags())
+    dataset.update_tags(1, **stats.tags(), **_flags(spec.classes))
     if spec.kind == "class" and spec.dtype == "uint8":
         dataset.write_colormap(1, {c.value: (*c.rgb, 255) for c in spec.classes if c.value <= _PALETTE_MAX})
         dataset.colorinterp = (ColorInterp.palette,)
+
+
+def _flags(classes: Sequence[ClassColor]) -> dict[str, str]:
+    """Values and names of the classes in the file itself, by the CF conventions, for when the sidecar is lost."""
+    if not classes:
+        return {}
+    names = " ".join("_".join(c.name_en.split()) for c in classes)
+    return {
+        "flag_values": ",".join(str(c.value) for c in classes), "flag_meanings": names,
+        "flag_meanings_zh": " ".join(c.name_zh or c.name_en for c in classes),
+    }  # fmt: skip
 
 
 def _style(spec: MapSpec, stats: MapStats) -> str:
@@ -307,38 +244,11 @@ def _style(spec: MapSpec, stats: MapStats) -> str:
         return styles.pseudocolor_raster(spec.ramp, spec.unit)
     low, high = 0.0, 1.0
     if stats.valid:
-        # Two deviations about the mean, so that a few extremes do not wash the colours out.
-        spread = (stats.mean - 2 * stats.std, stats.mean + 2 * stats.std)
-        ends = (max(stats.minimum, spread[0]), min(stats.maximum, spread[1]))
-        low, high = sorted(end * spec.scale + spec.offset for end in ends)
+        low, high = sorted(end * spec.scale + spec.offset for end in stats.stretch())
         if spec.ramp == "change":  # its middle is no change
             high = max(abs(low), abs(high))
             low = -high
     return styles.pseudocolor_raster(styles.ramp_stops(spec.ramp, low, high), spec.unit)
-
-
-def _attribute_table(spec: MapSpec) -> str:
-    """GDAL's sidecar: class names for QGIS, and the raster attribute table for ArcGIS and newer QGIS."""
-    root = ET.Element("PAMDataset")
-    band = ET.SubElement(root, "PAMRasterBand", band="1")
-    names = {c.value: styles.both(c.name_en, c.name_zh) for c in spec.classes}
-    if names and max(names) <= _PALETTE_MAX:
-        listed = ET.SubElement(band, "CategoryNames")
-        for value in range(max(names) + 1):
-            ET.SubElement(listed, "Category").text = names.get(value, "")
-    table = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
-    # Name, then GDAL's numbers of type (0 integer, 2 string) and usage (5 value, 2 name, 6 to 8 colour, 0 other).
-    columns = (("Value", 0, 5), ("Class", 2, 2), ("Class_zh", 2, 0), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8))
-    for index, (name, kind, usage) in enumerate(columns):
-        definition = ET.SubElement(table, "FieldDefn", index=str(index))
-        for tag, text in (("Name", name), ("Type", str(kind)), ("Usage", str(usage))):
-            ET.SubElement(definition, tag).text = text
-    for index, item in enumerate(spec.classes):
-        row = ET.SubElement(table, "Row", index=str(index))
-        for cell in (item.value, item.name_en, item.name_zh, *item.rgb):
-            ET.SubElement(row, "F").text = str(cell)
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def files_of(path: Path) -> tuple[Path, ...]:

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rio_cogeo.cogeo import cog_validate
 
 from pipelines.errors import RunError
-from pipelines.outputs import maps, styles
+from pipelines.outputs import maps, mapstats, styles
 
 CLASSES = (
     (1, "Forest", "森林", (0, 100, 0)),
@@ -89,7 +89,17 @@ def test_a_density_map_says_what_it_is(tmp_path):
     assert float(band["STATISTICS_MEAN"]) == pytest.approx(valid.mean(), rel=1e-12)
     assert float(band["STATISTICS_STDDEV"]) == pytest.approx(valid.std(), rel=1e-12)
     assert float(band["STATISTICS_VALID_PERCENT"]) == pytest.approx(100 * valid.size / array.size, abs=0.01)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["carbon_total.qml", "carbon_total.tif", "work"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "carbon_total.qml", "carbon_total.tif", "carbon_total.tif.aux.xml", "work"
+    ]  # fmt: skip
+    item = ET.parse(f"{path}.aux.xml").getroot().find("PAMRasterBand/Histograms/HistItem")
+    told = {e.tag: e.text for e in item}
+    low, high, count = float(told["HistMin"]), float(told["HistMax"]), int(told["BucketCount"])
+    assert (low, high, count) == (-0.5, 2999.5 + (-3000) % 8, 375)
+    assert told["Approximate"] == "0"
+    np.testing.assert_array_equal(
+        np.array(told["HistCounts"].split("|"), int), np.histogram(valid, count, (low, high))[0]
+    )
 
 
 def test_a_class_map_has_its_palette_names_and_table(tmp_path):
@@ -106,8 +116,11 @@ def test_a_class_map_has_its_palette_names_and_table(tmp_path):
     names = [c.text or "" for c in root.findall("PAMRasterBand/CategoryNames/Category")]
     assert names == ["", "Forest / 森林", "", "Crops & <more> / 耕地", "", "", "", "", "", "Water"]
     rows = [[f.text or "" for f in row] for row in root.findall(".//GDALRasterAttributeTable/Row")]
-    assert rows[1] == ["3", "Crops & <more>", "耕地", "250", "200", "40"]
-    assert [d.find("Usage").text for d in root.iter("FieldDefn")] == ["5", "2", "0", "6", "7", "8"]
+    assert rows[1] == ["3", str((array == 3).sum()), "Crops & <more>", "耕地", "250", "200", "40"]
+    assert [d.find("Usage").text for d in root.iter("FieldDefn")] == ["5", "1", "2", "0", "6", "7", "8"]
+    with rasterio.open(path) as dataset:
+        band = dataset.tags(1)
+    assert (band["flag_values"], band["flag_meanings"]) == ("1,3,9", "Forest Crops_&_<more> Water")
 
 
 def test_classes_of_sixteen_bits_have_a_table_but_no_palette(tmp_path):
@@ -166,7 +179,7 @@ def test_a_block_of_nodata_makes_no_file_and_removes_an_old_one(tmp_path):
     assert old.path.exists()
     shard = maps.write_shard(CARBON, grid, block, np.full((512, 512), 65535, np.uint16), tmp_path)
     assert shard.path is None
-    assert shard.stats == maps.MapStats(pixels=512 * 512)
+    assert shard.stats == mapstats.MapStats(pixels=512 * 512)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,7 +197,7 @@ def test_floats_with_nan_and_infinity(tmp_path, nodata):
 def test_a_shard_is_small_to_send(tmp_path):
     shard = maps.write_shard(CARBON, Grid(1100, 1300), Block(0, 0, 1300, 1100), carbon_array(), tmp_path)
     assert pickle.loads(pickle.dumps(shard)) == shard
-    assert len(pickle.dumps(shard)) < 1000
+    assert len(pickle.dumps(shard)) < 3000
 
 
 def test_what_is_not_the_block_is_a_mistake_in_code(tmp_path):
@@ -234,15 +247,52 @@ def floats(seed):
 @given(array=st.integers(0, 2**32 - 1).map(floats), cut=st.sampled_from([512, 1024]))
 @settings(max_examples=15, deadline=None)
 def test_statistics_add_up_to_the_last_bit(array, cut):
-    whole = maps.MapStats.of(array, -9999.0)
-    parts = [maps.MapStats.of(array[:cut], -9999.0), maps.MapStats.of(array[cut:], -9999.0)]
-    assert maps.merge_stats(parts) == whole
-    assert maps.merge_stats(reversed(parts)) == whole
+    whole = mapstats.MapStats.of(array, -9999.0)
+    parts = [mapstats.MapStats.of(array[:cut], -9999.0), mapstats.MapStats.of(array[cut:], -9999.0)]
+    assert mapstats.merge_stats(parts) == whole
+    assert mapstats.merge_stats(reversed(parts)) == whole
     assert whole.mean == pytest.approx(array.mean(dtype=float), rel=1e-9, abs=1e-9 * float(np.abs(array).max()))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32"])
+@given(seed=st.integers(0, 2**32 - 1), spread=st.integers(0, 40), cut=st.sampled_from([512, 1024]))
+@settings(max_examples=8, deadline=None)
+def test_histograms_add_up_and_count_every_value(dtype, seed, spread, cut):
+    rng = np.random.default_rng(seed)
+    array = np.ldexp(rng.standard_normal((1100, 20)), spread - 20).clip(-3e4, 3e4)
+    array = array.astype(dtype) if dtype == "float32" else array.astype(np.int64).astype(dtype)
+    array[::7] = 5
+    nodata = array[0, 0]
+    whole = mapstats.MapStats.of(array, nodata)
+    parts = [mapstats.MapStats.of(array[:cut], nodata), mapstats.MapStats.of(array[cut:], nodata)]
+    assert mapstats.merge_stats(parts) == whole == mapstats.merge_stats(reversed(parts))
+    h = whole.histogram
+    assert len(h.counts) <= mapstats.BUCKETS
+    known = array[array != nodata].astype(float)
+    if known.size:
+        found = np.bincount((np.floor(known / h.width) - h.first).astype(int), minlength=len(h.counts))
+        assert tuple(found.tolist()) == h.counts
+        assert h.quantile(0) <= known.min() <= known.max() <= h.quantile(1)
+
+
+def test_the_stretch_leaves_extremes_out_and_sees_the_few_that_differ():
+    array = np.full((100, 100), 50, np.uint16)
+    array[:50] = 100
+    array[0, 0] = 60_000
+    low, high = mapstats.MapStats.of(array, 65535).stretch()
+    assert low == 50
+    assert 100 < high < 1300
+    few = np.zeros((100, 100), np.uint16)
+    few[0, :10] = 700
+    low, high = mapstats.MapStats.of(few, 65535).stretch()
+    assert low == 0
+    assert 0 < high < 100
+    many = np.arange(10_000, dtype=np.uint16).reshape(100, 100)
+    assert mapstats.MapStats.of(many, 65535).stretch() == pytest.approx((200, 9800), rel=0.01)
+
+
 def test_statistics_of_nothing():
-    nothing = maps.MapStats()
+    nothing = mapstats.MapStats()
     assert nothing + nothing == nothing
     assert np.isnan(nothing.mean)
     assert nothing.tags() == {"STATISTICS_VALID_PERCENT": "0"}
@@ -250,7 +300,7 @@ def test_statistics_of_nothing():
 
 def test_statistics_by_hand():
     # 2, 4, 4, 4, 5, 5, 7, 9: mean 40/8 = 5, variance 232/8 − 25 = 4
-    stats = maps.MapStats.of(np.array([[2, 4, 4, 4, 5, 5, 7, 9, 255, 255]], np.uint8), 255)
+    stats = mapstats.MapStats.of(np.array([[2, 4, 4, 4, 5, 5, 7, 9, 255, 255]], np.uint8), 255)
     assert (stats.pixels, stats.valid, stats.minimum, stats.maximum) == (10, 8, 2, 9)
     assert (stats.total, stats.squares) == (Fraction(40), Fraction(232))
     assert (stats.mean, stats.std) == (5, 2)
