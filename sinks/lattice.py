@@ -48,6 +48,10 @@ class Lattice:
         """Values of this lattice on another that can hold it."""
         return values[self.rows[_firsts(to.rows)][:, None], self.cols[_firsts(to.cols)][None, :]]
 
+    def span(self, values: NDArray, where: NDArray[np.uint8]) -> tuple[float, float]:
+        """Least and most of values (rows, cols) in the pixels (h, w) where this is not 0; +inf and −inf where there is none."""
+        return _span(values, self.rows, self.cols, where, self.shape[1] == self.cols.size)
+
 
 def _firsts(places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where each place occurs first."""
@@ -92,7 +96,7 @@ class Stack:
     def span(self, at: int, where: NDArray[np.uint8]) -> tuple[float, float]:
         """Least and most value of a layer in the pixels (h, w) where this is not 0; +inf and −inf where there is none."""
         lattice = Lattice.whole(*where.shape) if at in self.fine_at else self.lattice
-        return _span(self.held(at), lattice.rows, lattice.cols, where)
+        return lattice.span(self.held(at), where)
 
     def layer(self, at: int) -> NDArray[np.float32]:
         """One layer of the block (h, w)."""
@@ -101,14 +105,17 @@ class Stack:
 
 @numba.njit(nogil=True, cache=True)
 def _span(
-    values: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64], where: NDArray[np.uint8]
+    values: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64], where: NDArray[np.uint8], whole: bool
 ) -> tuple[float, float]:
-    low, high = np.inf, -np.inf
-    for i in range(where.shape[0]):
-        line = values[rows[i]]
-        for j in range(where.shape[1]):
-            y = np.float64(line[cols[j]])
-            if where[i, j] != 0 and y == y:
-                low = min(low, y)
-                high = max(high, y)
-    return low, high
+    nothing, low, high = np.float32(np.nan), np.float32(np.inf), np.float32(-np.inf)
+    least, most = np.full(where.shape[1], low), np.full(where.shape[1], high)
+    for i in range(where.shape[0]):  # column by column, so that a row is vector code
+        line, here = values[rows[i]], where[i]
+        for j in range(here.size):
+            y = line[j] if whole else line[cols[j]]
+            y = y if here[j] != 0 else nothing
+            least[j] = y if y < least[j] else least[j]
+            most[j] = y if y > most[j] else most[j]
+    for j in range(least.size):
+        low, high = min(low, least[j]), max(high, most[j])
+    return np.float64(low), np.float64(high)

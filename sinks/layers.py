@@ -123,12 +123,11 @@ def codes(name: str) -> list[dict[str, str]]:
     return [{k: row[k] for k in kept if k in row} for row in records(_CODES[name])]
 
 
-def problem(name: str, values: Array) -> str:
-    """What is impossible about these values, in a few words; blank if nothing. NaN and classes are passed over."""
+def problem(name: str, low: float, high: float) -> str:
+    """What is impossible about values from ``low`` to ``high``, in a few words; blank if nothing. Classes are passed over."""
     layer = LAYERS.get(name) or PROFILE.get(name.rpartition("_")[0])
-    if layer is None or layer.kind == CLASS or not values.size:
+    if layer is None or layer.kind == CLASS:
         return ""
-    low, high = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
     if low < layer.low:
         return f"has values below {layer.low:g} {layer.unit} (lowest {low:g})"
     if high > layer.high:
@@ -139,5 +138,6 @@ def problem(name: str, values: Array) -> str:
 
 def require_possible(name: str, values: Array, where: str = "") -> None:
     """Raises InputError when a layer has values that cannot be."""
-    if wrong := problem(name, values):
+    low, high = (float(f.reduce(values, axis=None)) for f in (np.fmin, np.fmax)) if values.size else (np.inf, -np.inf)
+    if wrong := problem(name, low, high):
         raise InputError(f"{where or name}: the layer {name} {wrong}; check its unit and its nodata value")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -25,10 +26,21 @@ def large_enough(forest: NDArray[np.bool_], pixels: int, halo: int) -> NDArray[n
     if pixels <= 1:
         return forest[inside]
     if pixels == 2 and halo == 1:  # a pixel counts if any neighbour is forest; the commonest case on grids of some 28 m
-        beside = forest[:-2] | forest[2:]
-        any_neighbour = beside[:, 1:-1] | beside[:, :-2] | beside[:, 2:] | forest[1:-1, :-2] | forest[1:-1, 2:]
-        return forest[1:-1, 1:-1] & any_neighbour
+        return _has_neighbour(forest)
     label, n = ndimage.label(forest, structure=np.ones((3, 3), dtype=bool))
     sizes = np.bincount(label.ravel(), minlength=n + 1)
     sizes[0] = 0
     return (sizes >= pixels)[label][inside]
+
+
+@numba.njit(nogil=True, cache=True)
+def _has_neighbour(forest: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which forest pixels touch another. forest : bool (h + 2, w + 2); returns bool (h, w)."""
+    h, w = forest.shape[0] - 2, forest.shape[1] - 2
+    out = np.empty((h, w), np.bool_)
+    for i in range(h):
+        above, here, below, line = forest[i], forest[i + 1], forest[i + 2], out[i]
+        for j in range(w):
+            beside = above[j] | above[j + 1] | above[j + 2] | below[j] | below[j + 1] | below[j + 2]
+            line[j] = here[j + 1] & (beside | here[j] | here[j + 2])
+    return out

@@ -207,7 +207,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     return Partial(
         sums,
         _unknown(read.raw, read.cover, area),
-        region_area(region, area, plan.n_regions),
+        region_area(plan, region, area),
         shards,
         span,
         read.guessed,
@@ -248,7 +248,7 @@ def read_cover(plan: BlockPlan, block: Block, halo: int = 0) -> tuple[NDArray[np
         for value, place in plan.cover_of.items():
             if info.min <= value <= info.max:
                 lut[value - info.min] = place
-        cover = lut[raw.astype(np.int64) - info.min] if info.min < 0 else lut[raw]
+        cover = coding.look_up(lut, raw, info.min)
     else:
         cover = np.full(raw.shape, _COVER_UNKNOWN, np.uint8)
         for value, place in plan.cover_of.items():
@@ -271,7 +271,9 @@ def read_layers(plan: BlockPlan, block: Block, cover: NDArray[np.uint8]) -> dict
         if alignment.source.layer.kind == CLASS:
             values = align.Values(_codes(values), lattice=values.lattice)
         found[name] = values
-        if problem(name, values.data) and (wrong := problem(name, _lattice(values).spread(values.data)[cover > 0])):
+        if alignment.source.layer.kind != CLASS and (
+            wrong := problem(name, *_lattice(values).span(values.data, cover))
+        ):
             raise InputError(
                 f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
                 f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"
@@ -313,7 +315,7 @@ def strata_of(
     column = latitude[at_rows][:, at_cols] if latitude.shape[1] > 1 else latitude[at_rows]
     seen = look(plan.recipe, held, column, lattice.shape, fine)
     terms = Stack(
-        np.stack([layers[n].data for n in names if n in fine]) if fine else np.zeros((0, *cover.shape), np.float32),
+        _stacked([layers[n].data for n in names if n in fine], cover.shape),
         seen.terms,
         lattice,
         tuple(k for k, n in enumerate(names) if n in fine),
@@ -326,6 +328,13 @@ def strata_of(
         for layer, lost in seen.guessed.items()
     }
     return [cover, *tree], seen, terms, guessed
+
+
+def _stacked(layers: Sequence[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Layers (n, h, w); one alone is not copied."""
+    if len(layers) == 1:
+        return layers[0][None]
+    return np.stack(layers) if layers else np.zeros((0, *shape), np.float32)
 
 
 def _lattice(values: align.Values) -> Lattice:
@@ -348,7 +357,7 @@ def _tree_state(
 ) -> NDArray[np.uint8]:
     """0 counted, 1 below the canopy threshold, 2 in too small a patch: for forest pixels; 0 elsewhere."""
     halo = plan.patch - 1
-    stands = _forest_places(plan)[wide]
+    stands = coding.look_up(_forest_places(plan), wide, 0)
     state = np.zeros((block.height, block.width), np.uint8)
     if not stands.any():
         return state
@@ -388,9 +397,11 @@ def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) 
     return merge([Sums(none, values, none.astype(np.int16), count.astype(np.int64), digits)])
 
 
-def region_area(region: NDArray[np.int32], area: NDArray[np.float64], n_regions: int) -> dict[int, float]:
+def region_area(plan: BlockPlan, region: NDArray[np.int32], area: NDArray[np.float64]) -> dict[int, float]:
     """Area of every region [m²], summed another way than the pass does."""
-    total = onepass.area_by_region(region, area, n_regions)
+    if plan.regions is None:
+        return {1: float(area.sum()) * region.shape[1] / area.shape[1]}
+    total = onepass.area_by_region(region, area, plan.n_regions)
     return {int(r): float(total[r]) for r in np.flatnonzero(total)}
 
 

@@ -165,7 +165,7 @@ def process(plan: ChangePlan, block: Block) -> ChangePartial:
     return ChangePartial(
         tuple(sums),
         tuple(pairs),
-        blockpass.region_area(region, area, first.n_regions),
+        blockpass.region_area(first, region, area),
         held,
         mapped,
         tuple(cells),
