@@ -11,6 +11,7 @@ from pipelines.verbs import (
     assesscli,
     certaintycli,
     changecli,
+    fetchcli,
     impactcli,
     listcli,
     parameterscli,
@@ -36,7 +37,7 @@ def main() -> None:
     """
 
 
-for _command in (assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, listcli.layers,
+for _command in (assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, runcli.cite, listcli.layers,
                  listcli.legends, parameterscli.parameters):  # fmt: skip
     main.add_command(_command)
 for _command in certaintycli.commands(answers):
@@ -44,6 +45,7 @@ for _command in certaintycli.commands(answers):
 
 main.add_command(samplecli.commands(answers, Group))
 main.add_command(changecli.command(answers, assess_options, collected))
+main.add_command(fetchcli.command(answers))
 main.add_command(impactcli.command(answers))
 main.add_command(reservescli.command(answers))
 main.add_command(rollupcli.command(answers))

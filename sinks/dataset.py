@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sinks import coding, onepass, targets
 from sinks.accounts import Account, RegionInfo
 from sinks.area import pixel_area
+from sinks.bibliography import OURS, Citations
 from sinks.climate import ZONES
 from sinks.coding import Coding
 from sinks.coverage import coverage_table, forest_definition
@@ -28,7 +29,7 @@ from sinks.errors import InputError
 from sinks.lattice import Stack
 from sinks.layers import CLASS, LAYERS, require_possible
 from sinks.legends import Legend
-from sinks.parameters import Coefficient, ParameterSet, parameter_set
+from sinks.parameters import ParameterSet, parameter_set, records
 from sinks.pixels import BY_LATITUDE, Recipe, look, recipe
 from sinks.plug import BIOMASS_KINDS, Cover, Options
 from sinks.quantities import BY_KEY, KEYS, SUMS
@@ -174,9 +175,11 @@ class Assessment:
         national = targets.national(years, document)
         return targets.scorecard(self.account, self.coverage, national, whole_nation=whole_nation)
 
-    def cite(self) -> list[Coefficient]:
-        """Every coefficient that this assessment used, once each, with its source."""
-        return self.science.citations(self._codes_used)
+    def cite(self) -> Citations:
+        """What must be cited for this result: software, legend and the sources of its coefficients; printed, it is BibTeX."""
+        known = next((r["source"] for r in records("legend_index") if r["name"] == self.context["legend"]), OURS)
+        legend = () if known == OURS else ((known, "legend of the land cover"),)
+        return Citations(tuple(self.science.citations(self._codes_used)), legend)
 
     @property
     def _codes_used(self) -> list[int]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from sinks.bibliography import entries
 from sinks.errors import InputError
 from sinks.parameters import (
     SET_NAMES,
@@ -29,7 +29,6 @@ from sinks.parameters import (
     parse_lines,
     put_in_front,
     table,
-    table_text,
     user_row,
 )
 
@@ -301,10 +300,9 @@ def summary(chosen: ParameterSet) -> str:
 @lru_cache(maxsize=1)
 def titles() -> Mapping[str, str]:
     """Title, and year where there is one, of every source by its key in ``sources.bib``."""
-    found = {}
-    for entry in re.split(r"^@\w+\{", table_text("sources.bib"), flags=re.MULTILINE)[1:]:
-        key = entry.partition(",")[0].strip()
-        fields = dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", entry, re.MULTILINE))
-        title = fields.get("title", "").replace("{", "").replace("}", "").replace("--", "–")
-        found[key] = f"{title} ({fields['year']})" if fields.get("year") else title
-    return found
+    return {
+        key: f"{source.plain('title')} ({source.fields['year']})"
+        if source.fields.get("year")
+        else source.plain("title")
+        for key, source in entries().items()
+    }

@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.assess.closure import Check
+from pipelines.files.citing import of_run
 from sinks.accounts import Account
+from sinks.bibliography import Citations
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,7 @@ class Result:
     checks: tuple[Check, ...]
     seconds: float
     pixels: int
+
+    def cite(self) -> Citations:
+        """What must be cited for this run: software, data and the sources of its coefficients; printed, it is BibTeX."""
+        return of_run(self.out)

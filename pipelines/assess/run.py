@@ -19,7 +19,7 @@ from pipelines.assess.plan import Plan, make_plan
 from pipelines.assess.result import Result
 from pipelines.assess.study import Study
 from pipelines.errors import InputError
-from pipelines.files import manifest, tables
+from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.text import read_text
 from pipelines.inputs import preflight
@@ -246,7 +246,7 @@ def _write(
         kepterrors.write(kept, stage)
     fields = list(Coefficient.__dataclass_fields__)
     rows = [{k: getattr(c, k) for k in fields} for c in citations]
-    tables.write_table(pd.DataFrame(rows, columns=fields), stage / "coefficients.csv")
+    tables.write_table(pd.DataFrame(rows, columns=fields), stage / citing.COEFFICIENTS)
     write_geopackage(
         shapes(plan), result.account, result.coverage, result.views, result.scorecard, stage / "assessment.gpkg"
     )
@@ -263,6 +263,7 @@ def _manifest(plan: Plan, result: Result) -> dict[str, Any]:
         "versions": manifest.versions(),
         "study": {k: v if isinstance(v, str | int | float | bool | tuple | dict) else str(v) for k, v in study.items()},
         "inputs": {name: {"path": s.path, "fingerprint": s.fingerprint} for name, s in plan.sources.items()},
+        citing.DATA: provenance.of_files(f for s in plan.sources.values() for f in s.layer.files or (s.layer.path,)),
         "grid": asdict(plan.grid),
         "blocks": {"count": len(plan.blocks), "height": plan.blocks[0].height, "width": plan.blocks[0].width},
         "parameters": plan.parameters_name,

@@ -1,4 +1,4 @@
-"""``sinks targets`` and ``explain``: questions to a finished run."""
+"""``sinks targets``, ``explain`` and ``cite``: questions to a finished run."""
 
 from __future__ import annotations
 
@@ -60,3 +60,28 @@ def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool) -> None:
 
     found = explaining.explain(run, x, y, lonlat)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else explaining.text(found))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "form", type=click.Choice(["bibtex", "text", "csv"]), default="bibtex", show_default=True,
+    help="Form of the list.",
+)  # fmt: skip
+@answers
+def cite(run: Path, form: str) -> None:
+    """What to cite for a finished run: the software, its data, and the sources of its coefficients.
+
+    \b
+    sinks cite result > sources.bib
+    sinks cite result --format text
+    """
+    from pipelines.files import citing
+
+    found = citing.of_run(run)
+    made = {
+        "bibtex": found.bibtex,
+        "text": found.text,
+        "csv": lambda: found.table().to_csv(index=False, lineterminator="\n"),
+    }
+    click.echo(made[form](), nl=False)

@@ -108,7 +108,7 @@ def test_python_api_gives_the_numbers_of_the_command_line(scene, whole):
     assert (result.maps["ecosystem"].values == pixels(whole.maps["ecosystem"])).all()
     card = result.targets(2025)
     assert set(card["year"]) == {2025}
-    assert {c.source for c in result.cite()} >= {"fao_fra2020_china", "ipcc_2019r"}
+    assert {c.source for c in result.cite().coefficients} >= {"fao_fra2020_china", "ipcc_2019r"}
 
 
 def test_outputs_are_there_and_whole(whole, scene):

@@ -1,0 +1,1 @@
+"""How are the inputs of an assessment made from public global layers?"""
