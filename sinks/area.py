@@ -248,10 +248,7 @@ def pixel_area(raster: xr.DataArray) -> xr.DataArray:
     Raises InputError when CRS or coordinates are missing or unfit.
     """
     x, y = _dim(raster, _X_NAMES), _dim(raster, _Y_NAMES)
-    crs = _crs(raster)
-    left, dx = _axis(raster, x)
-    top, dy = _axis(raster, y)
-    lattice = Lattice(crs, (dx, 0.0, left - dx / 2, 0.0, dy, top - dy / 2))
+    lattice = lattice_of(raster)
     dims = tuple(d for d in raster.dims if d in (x, y))
     lazy = indexing.LazilyIndexedArray(_Areas(lattice, (raster.sizes[y], raster.sizes[x]), dims != (y, x)))
     keep = {name: c for name, c in raster.coords.items() if set(c.dims) <= {x, y}}
@@ -259,6 +256,14 @@ def pixel_area(raster: xr.DataArray) -> xr.DataArray:
     found.attrs = {"units": "m2", "long_name": "Pixel area on the ellipsoid"}
     chunks = {d: raster.chunksizes[d] for d in dims if d in raster.chunksizes}
     return found.chunk(chunks) if chunks else found
+
+
+def lattice_of(raster: xr.DataArray) -> Lattice:
+    """Where the pixels of an array lie. Raises InputError as :func:`pixel_area` does."""
+    crs = _crs(raster)
+    left, dx = _axis(raster, _dim(raster, _X_NAMES))
+    top, dy = _axis(raster, _dim(raster, _Y_NAMES))
+    return Lattice(crs, (dx, 0.0, left - dx / 2, 0.0, dy, top - dy / 2))
 
 
 class _Areas(BackendArray):

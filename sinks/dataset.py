@@ -31,6 +31,8 @@ from sinks.layers import CLASS, LAYERS, require_possible
 from sinks.legends import Legend
 from sinks.parameters import ParameterSet, parameter_set, records
 from sinks.pixels import BY_LATITUDE, Recipe, look, recipe
+from sinks.plotting.assessment import InMemory
+from sinks.plotting.plots import Plots
 from sinks.plug import BIOMASS_KINDS, Cover, Options
 from sinks.quantities import BY_KEY, KEYS, SUMS
 from sinks.science import NODATA_CODE, UNKNOWN_CODE, Science
@@ -180,6 +182,11 @@ class Assessment:
         known = next((r["source"] for r in records("legend_index") if r["name"] == self.context["legend"]), OURS)
         legend = () if known == OURS else ((known, "legend of the land cover"),)
         return Citations(tuple(self.science.citations(self._codes_used)), legend)
+
+    @property
+    def plot(self) -> Plots:
+        """Figures for print: ``result.plot.map("carbon_total").save("carbon.pdf")``; takes matplotlib."""
+        return Plots(InMemory(self))
 
     @property
     def _codes_used(self) -> list[int]:

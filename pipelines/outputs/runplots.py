@@ -1,0 +1,102 @@
+"""The figures of a finished run: its folder read for drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyogrio
+import pyproj
+import rasterio
+from rasterio.enums import Resampling
+
+from pipelines.errors import InputError
+from sinks.accounts import TOTAL_REGION
+from sinks.plotting.ground import Frame
+from sinks.plotting.panels import Classes, Density
+from sinks.plotting.plots import FIGURES, Plots
+from sinks.plotting.shapes import Polygons, Shapes
+from sinks.plotting.values import Tables
+
+_PIXELS: Final = 2400
+"""Longest side of a map that is read for a figure: what 180 mm hold at 300 dots an inch."""
+
+
+def plots(folder: Path) -> Plots:
+    """The figures of a run. Raises InputError when the folder holds none."""
+    return Plots(RunFolder(Path(folder)))
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A finished run, read as far as a figure asks."""
+
+    folder: Path
+
+    @cached_property
+    def map_names(self) -> Sequence[str]:
+        return sorted(p.stem for p in (self.folder / "maps").glob("*.tif"))
+
+    @cached_property
+    def frame(self) -> Frame:
+        if not self.map_names:
+            raise InputError(f"{self.folder}: there are no maps here; name the output folder of a run that wrote maps")
+        with rasterio.open(self._map(self.map_names[0])) as d:
+            return Frame(pyproj.CRS.from_wkt(d.crs.to_wkt()), *d.bounds)
+
+    def _map(self, name: str) -> Path:
+        return self.folder / "maps" / f"{name}.tif"
+
+    def layer(self, name: str, language: str) -> tuple[str, Classes | Density]:
+        with rasterio.open(self._map(name)) as d:
+            tags, band = d.tags(), d.tags(1)
+            shrink = max(1.0, max(d.height, d.width) / _PIXELS)
+            shape = (max(1, round(d.height / shrink)), max(1, round(d.width / shrink)))
+            year = tags.get("YEAR", "")
+            title = (
+                (f"{tags['TITLE_ZH']}（{year}年）" if year else tags["TITLE_ZH"]) if language == "zh" else tags["TITLE"]
+            )
+            title = title.partition(" (")[0]
+            if "flag_values" in band:
+                stored = d.read(1, out_shape=shape, resampling=Resampling.mode)
+                words = band["flag_meanings_zh" if language == "zh" else "flag_meanings"].split()
+                values = [int(v) for v in band["flag_values"].split(",")]
+                colors = d.colormap(1)
+                entries = {
+                    v: (w.replace("_", " "), "#{:02x}{:02x}{:02x}".format(*colors[v][:3]))
+                    for v, w in zip(values, words, strict=True)
+                }
+                return title, Classes(stored, entries)
+            read = d.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
+            amounts = np.asarray(read.filled(0), np.float32) * d.scales[0] + d.offsets[0]
+            return title, Density(np.where(np.ma.getmaskarray(read), np.nan, amounts), d.units[0] or "", name)
+
+    def regions(self) -> Shapes | None:
+        path = self.folder / "assessment.gpkg"
+        if not path.is_file():
+            return None
+        frame = pyogrio.read_dataframe(path, layer="regions", columns=["region_id", "region_name"])
+        if len(frame) == 1 and frame["region_id"].iloc[0] == "all":
+            return None
+        names = [str(n) if isinstance(n, str) else "" for n in frame["region_name"]]
+        return Polygons([str(i) for i in frame["region_id"]], names, list(frame.to_crs(self.frame.crs).geometry))
+
+    def tables(self) -> Tables:
+        found = []
+        for name in ("accounts.csv", "coverage.csv", "scorecard.csv"):
+            path = self.folder / name
+            if not path.is_file():
+                raise InputError(
+                    f"{self.folder}: there is no {name} here, so {', '.join(FIGURES)} cannot be drawn; name a run of "
+                    f"'sinks assess', or a map of this one ({', '.join(self.map_names)})"
+                )
+            text = {"region_id": str, "region_name": str}
+            found.append(pd.read_csv(path, dtype=text, encoding="utf-8-sig", keep_default_na=False, na_values=[""]))
+        if not (found[0]["region_id"] == TOTAL_REGION).any():
+            raise InputError(f"{self.folder}: accounts.csv has no row of all regions; run the assessment again")
+        return Tables(*found)
