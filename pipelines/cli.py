@@ -15,6 +15,7 @@ from pipelines.verbs import (
     impactcli,
     listcli,
     parameterscli,
+    plotcli,
     reservescli,
     rollupcli,
     runcli,
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 for _command in (assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, runcli.cite, listcli.layers,
-                 listcli.legends, parameterscli.parameters):  # fmt: skip
+                 listcli.legends, parameterscli.parameters, plotcli.plot):  # fmt: skip
     main.add_command(_command)
 for _command in certaintycli.commands(answers):
     main.add_command(_command)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.assess.closure import Check
+from pipelines.outputs import runplots
 from pipelines.files.citing import of_run
 from sinks.accounts import Account
+from sinks.plotting.plots import Plots
 from sinks.bibliography import Citations
 
 
@@ -33,6 +35,11 @@ class Result:
     checks: tuple[Check, ...]
     seconds: float
     pixels: int
+
+    @property
+    def plot(self) -> Plots:
+        """Figures for print: ``result.plot.map("carbon_total").save("carbon.pdf")``; takes matplotlib."""
+        return runplots.plots(self.out)
 
     def cite(self) -> Citations:
         """What must be cited for this run: software, data and the sources of its coefficients; printed, it is BibTeX."""

@@ -16,8 +16,10 @@ import rasterio
 from rasterio.enums import Resampling
 
 from pipelines.errors import InputError
+from pipelines.files.atomic import atomic_path
 from sinks.accounts import TOTAL_REGION
 from sinks.plotting.ground import Frame
+from sinks.plotting.page import Picture
 from sinks.plotting.panels import Classes, Density
 from sinks.plotting.plots import FIGURES, Plots
 from sinks.plotting.shapes import Polygons, Shapes
@@ -30,6 +32,14 @@ _PIXELS: Final = 2400
 def plots(folder: Path) -> Plots:
     """The figures of a run. Raises InputError when the folder holds none."""
     return Plots(RunFolder(Path(folder)))
+
+
+def write(picture: Picture, path: Path, dpi: int) -> None:
+    """A figure as a file, whole or not at all; the ending of the name says what it is."""
+    raw = picture.rendered(path.suffix.lower().lstrip("."), dpi)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as part:
+        part.write_bytes(raw)
 
 
 @dataclass(frozen=True)
