@@ -5,53 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipelines.outputs import columns
+from pipelines.outputs.columns import Alias
 from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.ecosystems import classes
-from sinks.quantities import BY_KEY, DEEP, GAIN, METHANE, NITROUS, POOL_KEYS, SINK_KEYS, TOTAL, VOLUME
+from sinks.quantities import BY_KEY, CLASS_SINKS, DEEP, GAIN, METHANE, NITROUS, POOL_KEYS, SINK_KEYS, TOTAL, VOLUME
 from sinks.targets import forest_stock_m3
 
-ALIASES = {
-    "region_id": ("Region code", "区划代码", ""),
-    "region_name": ("Region", "区划名称", ""),
-    "area_ha": ("Mapped area", "制图面积", "ha"),
-    "official_area_ha": ("Official land area", "国土面积", "ha"),
-    "nodata_ha": ("Area without data", "无数据面积", "ha"),
-    "unknown_ha": ("Area of unknown class", "未知类别面积", "ha"),
-    "outside_rasters_ha": ("Area outside the rasters", "栅格外面积", "ha"),
-    "forest_ha": ("Forest area (headline)", "森林面积", "ha"),
-    "coverage_pct": ("Forest coverage", "森林覆盖率", "%"),
-    "coverage_arbor_pct": ("Coverage, arbor forest only", "乔木林覆盖率", "%"),
-    "coverage_arbor_bamboo_pct": ("Coverage, arbor and bamboo", "乔木林和竹林覆盖率", "%"),
-    "denominator": ("Land area used", "分母", ""),
-    "stock_m3": ("Forest stock volume", "森林蓄积量", "m³"),
-    "stock_m3_per_ha": ("Stock per forest hectare", "单位面积蓄积量", "m³/ha"),
-    "carbon_total_mg": ("Carbon stock", "碳储量", "Mg C"),
-    "carbon_mg_per_ha": ("Carbon density", "碳密度", "Mg C/ha"),
-    "carbon_forest_mg": ("Carbon in forest", "森林碳储量", "Mg C"),
-    "carbon_soil_deep_mg": ("Soil carbon below the run's depth, to 300 cm (in no total)", "深层土壤碳储量", "Mg C"),
-    "sink_biomass_mg_yr": ("Net sink of live biomass", "生物量碳汇量", "Mg C/yr"),
-    "sink_soil_mg_yr": ("Net sink of soil", "土壤碳汇量", "Mg C/yr"),
-    "sink_weathering_mg_yr": ("Carbonate weathering sink", "岩溶碳汇量", "Mg C/yr"),
-    "gain_biomass_mg_yr": ("Growth of live biomass, losses not taken off", "生物量碳增长量", "Mg C/yr"),
-    "emission_ch4_kg_yr": ("Methane emission", "甲烷排放量", "kg CH4/yr"),
-    "emission_n2o_kg_yr": ("Nitrous oxide emission", "氧化亚氮排放量", "kg N2O/yr"),
-}
-"""English and Chinese name and unit of every column; pools are added from the vocabulary."""
+_COLUMN = {"forest_coverage": "gap_coverage_{year}_pct", "forest_stock": "gap_stock_{year}_m3"}
+"""Indicator of the scorecard → column of how far a region is from its goal."""
 
-VIEW_ALIASES = {
-    "region_id": ALIASES["region_id"],
-    "region_name": ALIASES["region_name"],
-    "view": ("View", "专题", ""),
-    "name_en": ("View", "专题（英文）", ""),
-    "name_zh": ("View (Chinese)", "专题（中文）", ""),
-    "articles": ("Articles of the guidance", "条款", ""),
-    "area_ha": ("Area", "面积", "ha"),
-    "carbon_mg": ("Carbon stock", "碳储量", "Mg C"),
-    "carbon_soil_deep_mg": ALIASES["carbon_soil_deep_mg"],
-    "sink_mg_yr": ("Yearly sink, where estimated", "碳汇量", "Mg C/yr"),
-    "note": ("Note", "备注", ""),
-}
-
+_KEYS = ["region_id", "ecosystem", "forest_type"]
 _YEARLY = {
     "carbon_soil_deep_mg": DEEP.key,
     **{f"{key}_mg_yr": key for key in (*SINK_KEYS, GAIN.key)},
@@ -60,10 +24,34 @@ _YEARLY = {
 """Column → quantity of what stands beside the carbon stock; columns that no region fills are left out."""
 
 
-def aliases() -> dict[str, tuple[str, str, str]]:
-    """Names and units of all columns of :func:`region_table`."""
-    pools = {f"{k}_mg": (BY_KEY[k].name_en, BY_KEY[k].name_zh.removesuffix("密度") + "储量", "Mg C") for k in POOL_KEYS}
-    return {**ALIASES, **pools}
+def aliases(table: pd.DataFrame) -> dict[str, Alias]:
+    """Names and units of all columns of :func:`region_table` and :func:`gaps`."""
+    found = {k: a for k, a in columns.aliases("regions").items() if "{year}" not in k}
+    for key, name in columns.aliases("regions").items():
+        head, _, tail = key.partition("{year}")
+        years = [
+            c.removeprefix(head).removesuffix(tail) for c in table.columns if c.startswith(head) and c.endswith(tail)
+        ]
+        if tail:
+            found |= {key.format(year=y): name.of(year=y) for y in years if y.isdigit()}
+    return {**found, **_pools()}
+
+
+def _pools() -> dict[str, Alias]:
+    return {
+        f"{k}_mg": Alias(BY_KEY[k].name_en, BY_KEY[k].name_zh.removesuffix("密度") + "储量", "Mg C") for k in POOL_KEYS
+    }
+
+
+def gaps(card: pd.DataFrame) -> pd.DataFrame:
+    """One row per region: its value less its goal, by indicator and year; its own goal where it has one, else the rate of
+    the nation. A region's stock has a goal of its own or none."""
+    known = card[card["gap"].notna() & card["role"].isin(["own", "national", "reference"])]
+    known = known.sort_values("role", key=lambda r: r != "own", kind="stable")
+    known = known.drop_duplicates(["region_id", "target", "year"])
+    names = [_COLUMN[t].format(year=y) for t, y in zip(known["target"], known["year"], strict=True)]
+    wide = known.assign(column=names).pivot(index="region_id", columns="column", values="gap")
+    return wide.rename_axis(columns=None).reset_index()
 
 
 def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
@@ -116,10 +104,46 @@ def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
 def ecosystem_table(account: Account, region_id: str = TOTAL_REGION) -> pd.DataFrame:
     """Ecosystems (and forest types) of one region in the order of the map: area, stock, carbon per pool."""
     tidy = account.tidy
-    part = tidy[(tidy["region_id"] == region_id) & (tidy["ecosystem"] != ALL)]
+    return _ecosystems(tidy[tidy["region_id"] == region_id]).drop(columns="region_id")
+
+
+def ecosystems_of_regions(account: Account) -> pd.DataFrame:
+    """Ecosystems (and forest types) of every region, with their names, share of the region and carbon density."""
+    wide = _ecosystems(account.tidy)
+    names = {TOTAL_REGION: ALL, **{r.id: r.name for r in account.regions}}
+    wide = wide[wide["region_id"].isin(names)].reset_index(drop=True)
+    said = {(c.ecosystem, c.forest_type or ALL): (c.name_en, c.name_zh) for c in classes().values()}
+    said |= {(e, ALL): tuple(text.split(" / ")) for e, text in columns.labels("ecosystem").items()}  # type: ignore[misc]
+    keys = list(zip(wide["ecosystem"], wide["forest_type"], strict=True))
+    whole = wide["forest_type"].eq(ALL)
+    area = wide[whole].groupby("region_id")["area"].sum()
+    found = pd.DataFrame({
+        "region_id": wide["region_id"], "region_name": wide["region_id"].map(names), "ecosystem": wide["ecosystem"],
+        "forest_type": wide["forest_type"], "name_en": [said.get(k, k)[0] for k in keys],
+        "name_zh": [said.get(k, k)[1] for k in keys], "area_ha": wide["area"],
+        "share_pct": 100 * wide["area"] / wide["region_id"].map(area), "stock_m3": wide[VOLUME.key],
+        "carbon_total_mg": wide[TOTAL.key], "carbon_mg_per_ha": wide[TOTAL.key] / wide["area"].where(wide["area"] > 0),
+        **{f"{k}_mg": wide[k] for k in POOL_KEYS}, **{f"{k}_mg_yr": wide[k] for k in CLASS_SINKS},
+    })  # fmt: skip
+    yearly = [f"{k}_mg_yr" for k in CLASS_SINKS]
+    return found.drop(columns=[c for c in yearly if found[c].isna().all()])
+
+
+def ecosystem_aliases() -> dict[str, Alias]:
+    """Names and units of the columns of :func:`ecosystems_of_regions`."""
+    return {**columns.aliases("ecosystems"), **_pools()}
+
+
+def _ecosystems(tidy: pd.DataFrame) -> pd.DataFrame:
+    """One row per region, ecosystem and forest type, in the order of the map."""
+    part = tidy[tidy["ecosystem"] != ALL]
     wanted = ["area", VOLUME.key, TOTAL.key, *POOL_KEYS, *SINK_KEYS]
-    wide = part.pivot_table(index=["ecosystem", "forest_type"], columns="quantity", values="value", sort=False)
+    part = part[part["quantity"].isin(wanted)]
+    wide = part.set_index([*_KEYS, "quantity"])["value"].unstack(sort=False)
     wide = wide.reindex(columns=wanted).reset_index()
     codes = {(c.ecosystem, c.forest_type or ALL): c.code for c in classes().values()} | {("forest", ALL): 0}
-    places = [codes.get((e, f), 999) for e, f in zip(wide["ecosystem"], wide["forest_type"], strict=True)]
-    return wide.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
+    places = np.array(
+        [codes.get((e, f), 999) for e, f in zip(wide["ecosystem"], wide["forest_type"], strict=True)], int
+    )
+    regions = pd.factorize(wide["region_id"])[0]
+    return wide.iloc[np.lexsort((places, regions))].reset_index(drop=True)

@@ -17,7 +17,7 @@ import shapely
 from pipelines.assess import kepterrors
 from pipelines.assess.gislayers import write_geopackage
 from pipelines.errors import InputError
-from pipelines.files import manifest, tables
+from pipelines.files import citing, manifest, tables
 from pipelines.files.atomic import prepare_out_dir
 from pipelines.files.text import read_text
 from pipelines.inputs import polygons, regionfile
@@ -235,23 +235,29 @@ def _write(result: RollUp, errors: pd.DataFrame, parts: Sequence[_Run], stage: P
         tables.write_table(frame, stage / f"{name}.csv")
     shapes = gpd.GeoDataFrame(pd.concat([p.claimed for p in parts], ignore_index=True), crs=_LONLAT)
     whole = shapes.dissolve("region_id").reset_index()[["region_id", "geometry"]]
-    write_geopackage(whole, result.account, result.coverage, result.views, result.scorecard, stage / "assessment.gpkg")
-    manifest.write(
-        stage,
-        {
-            "kind": KIND,
-            "finished": manifest.now(),
-            "seconds": round(result.seconds, 3),
-            "versions": manifest.versions(),
-            "runs": [
-                {"path": str(p.folder), "account": p.about.get("outputs", {}).get(tables.SUMS_FILE)} for p in parts
-            ],
-            "context": dict(result.account.context),
-            "gap_ha": None if np.isnan(result.gap_ha) else result.gap_ha,
-            "notes": result.notes,
-            "warnings": result.warnings,
-        },
-    )
+    about = {
+        "kind": KIND,
+        "finished": manifest.now(),
+        "seconds": round(result.seconds, 3),
+        "versions": manifest.versions(),
+        "runs": [{"path": str(p.folder), "account": p.about.get("outputs", {}).get(tables.SUMS_FILE)} for p in parts],
+        "context": dict(result.account.context),
+        "gap_ha": None if np.isnan(result.gap_ha) else result.gap_ha,
+        "notes": result.notes,
+        "warnings": result.warnings,
+    }
+    write_geopackage(
+        whole, result.account, result.coverage, result.views, result.scorecard, _coefficients(parts), about,
+        stage / "assessment.gpkg",
+    )  # fmt: skip
+    manifest.write(stage, about)
+
+
+def _coefficients(parts: Sequence[_Run]) -> pd.DataFrame:
+    """Every coefficient that any of the runs used, once."""
+    files = [p.folder / citing.COEFFICIENTS for p in parts]
+    found = [pd.read_csv(f, dtype={"note": str, "where": str, "unit": str}) for f in files if f.is_file()]
+    return pd.concat(found, ignore_index=True).drop_duplicates() if found else pd.DataFrame({"name": [], "value": []})
 
 
 def text(result: RollUp) -> str:

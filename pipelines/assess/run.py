@@ -246,13 +246,16 @@ def _write(
         kepterrors.write(kept, stage)
     fields = list(Coefficient.__dataclass_fields__)
     rows = [{k: getattr(c, k) for k in fields} for c in citations]
-    tables.write_table(pd.DataFrame(rows, columns=fields), stage / citing.COEFFICIENTS)
+    coefficients = pd.DataFrame(rows, columns=fields)
+    tables.write_table(coefficients, stage / citing.COEFFICIENTS)
+    about = _manifest(plan, result)
     write_geopackage(
-        shapes(plan), result.account, result.coverage, result.views, result.scorecard, stage / "assessment.gpkg"
-    )
+        shapes(plan), result.account, result.coverage, result.views, result.scorecard, coefficients, about,
+        stage / "assessment.gpkg",
+    )  # fmt: skip
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(stage, _manifest(plan, result))
+    manifest.write(stage, about)
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from pipelines.assess.gislayers import shapes
 from pipelines.assess.plan import Plan
-from pipelines.outputs import geopackage
-from pipelines.outputs.geopackage import GpkgLayer
+from pipelines.outputs import columns, geopackage
+from pipelines.outputs.columns import Alias
+from pipelines.outputs.geopackage import GpkgLayer, LayerStyle
 from sinks.accounts import ALL, TOTAL_REGION, Account, RegionInfo
 from sinks.ledger import SIDES, STOCKS, Ledger
 from sinks.quantities import BY_KEY, POOL_KEYS, TOTAL, VOLUME
@@ -124,33 +125,40 @@ def write_geopackage(plan: Plan, span: Ledger, series: pd.DataFrame, path: Path)
     table = region_table(span, series)
     polygons = shapes(plan).merge(table[table["region_id"] != TOTAL_REGION], on="region_id", how="left")
     years = f"{span.years[0]}–{span.years[1]}"
+    processes = {"process": columns.process_labels()}
     layers = [
         GpkgLayer("change", f"Change of carbon {years} 碳储量变化", "Change of every region", gpd.GeoDataFrame(polygons), ALIASES,
-                  "change_mg_c_per_ha", "Change of carbon [Mg C/ha]"),
+                  STYLES),
         GpkgLayer("processes", f"Processes {years} 变化过程", "Area and carbon of every process",
-                  named(span, process_table(span))),
-        GpkgLayer("transitions", f"Transitions {years} 转移矩阵", "Class before × class after", named(span, span.transitions)),
-        GpkgLayer("gross_fluxes", f"Gross fluxes {years}", "Emissions, removals, net sink", named(span, span.gross)),
-        GpkgLayer("series", "Series 时间序列", "Coverage and stocks by epoch", series),
+                  named(span, process_table(span)), columns.aliases("processes"), domains=processes),
+        GpkgLayer("transitions", f"Transitions {years} 转移矩阵", "Class before × class after", named(span, span.transitions),
+                  columns.aliases("transitions") | _stock_aliases(), domains=processes),
+        GpkgLayer("gross_fluxes", f"Gross fluxes {years} 总通量", "Emissions, removals, net sink", named(span, span.gross),
+                  columns.aliases("gross_fluxes")),
+        GpkgLayer("series", "Series 时间序列", "Coverage and stocks by epoch", series, columns.aliases("series")),
     ]  # fmt: skip
     geopackage.write_geopackage(path, layers)
 
 
-ALIASES: Final = {
-    "region_id": ("Region code", "区划代码", ""),
-    "region_name": ("Region", "区划名称", ""),
-    "area_ha": ("Area of both epochs", "两期共同面积", "ha"),
-    "changed_class_ha": ("Area that changed its class", "类别变化面积", "ha"),
-    "opening_mg_c": ("Carbon at the first epoch", "期初碳储量", "Mg C"),
-    "gain_mg_c": ("Gained", "增加", "Mg C"),
-    "loss_mg_c": ("Lost", "减少", "Mg C"),
-    "closing_mg_c": ("Carbon at the last epoch", "期末碳储量", "Mg C"),
-    "change_mg_c": ("Change of carbon", "碳储量变化", "Mg C"),
-    "change_mg_c_per_ha": ("Change of carbon per hectare", "碳密度变化", "Mg C/ha"),
-    "change_m3": ("Change of growing stock", "蓄积量变化", "m³"),
-    "coverage_change_points": ("Change of forest coverage", "森林覆盖率变化", "percentage points"),
-    "net_sink_t_co2_yr": ("Net sink", "净碳汇", "t CO2/yr"),
-}
+ALIASES: Final = columns.aliases("change")
+STYLES: Final = (
+    LayerStyle("change_mg_c_per_ha", "Carbon change 碳密度变化", "change", "region_name"),
+    LayerStyle("coverage_change_points", "Coverage change 覆盖率变化", "change", "region_name"),
+    LayerStyle("change_m3", "Stock change 蓄积量变化", "change", "region_name"),
+)
+
+
+def _stock_aliases() -> dict[str, Alias]:
+    """Names of the columns of stocks in the transitions: a side of the balance and a pool."""
+    sides = columns.aliases("sides")
+    return {
+        f"{side}_{stock}": Alias(
+            f"{sides[side].name_en}: {BY_KEY[stock].name_en}", f"{sides[side].name_zh}：{BY_KEY[stock].name_zh}",
+            BY_KEY[stock].total_unit,
+        )
+        for stock in STOCKS
+        for side in SIDES
+    }  # fmt: skip
 
 
 def region_table(span: Ledger, series: pd.DataFrame) -> pd.DataFrame:

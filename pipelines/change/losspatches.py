@@ -23,7 +23,8 @@ from pipelines.change.changeblock import ChangeBlock, parts
 from pipelines.inputs.arealayers import RASTERIO
 from pipelines.inputs.grid import Grid
 from pipelines.inputs.zones import Regions
-from pipelines.outputs.geopackage import GpkgLayer
+from pipelines.outputs import columns
+from pipelines.outputs.geopackage import GpkgLayer, LayerStyle
 from sinks import transitions
 from sinks.components import components, joined
 from sinks.ledger import label as class_label
@@ -232,26 +233,12 @@ def _placed(table: pd.DataFrame, outlines: dict[int, bytes], grid: Grid) -> gpd.
     return gpd.GeoDataFrame(table[list(ALIASES)], geometry=shapes, crs=grid.crs_wkt)
 
 
-ALIASES: Final = {
-    "rank": ("Patch, largest first", "图斑序号（按面积）", ""),
-    "area_id": ("Area code", "区域代码", ""),
-    "area_name": ("Area", "区域名称", ""),
-    "year_from": ("First epoch", "期初年份", ""),
-    "year_to": ("Last epoch", "期末年份", ""),
-    "process": ("Process (largest part)", "变化过程（主要）", ""),
-    "from_class": ("Class before (largest part)", "原地类（主要）", ""),
-    "to_class": ("Class after (largest part)", "现地类（主要）", ""),
-    "area_ha": ("Area on the ellipsoid", "图斑椭球面积", "ha"),
-    "loss_mg_c": ("Carbon lost (negative)", "碳损失量", "Mg C"),
-    "change_mg_c": ("Change of carbon", "碳储量变化", "Mg C"),
-    "from_class_mix": ("Classes before, by area", "原地类构成", ""),
-    "to_class_mix": ("Classes after, by area", "现地类构成", ""),
-    "process_mix": ("Processes, by area", "变化过程构成", ""),
-    "pixels": ("Pixels", "像元数", ""),
-    "lon": ("Longitude of a point inside", "经度", "°"),
-    "lat": ("Latitude of a point inside", "纬度", "°"),
-}
+ALIASES: Final = columns.aliases(LAYER)
 """English and Chinese name and unit of every column."""
+STYLES: Final = (
+    LayerStyle("area_ha", "Area 图斑面积", "soil"),
+    LayerStyle("change_mg_c", "Carbon change 碳储量变化", "change"),
+)
 
 
 def layer(found: Patches, processes: Sequence[str]) -> GpkgLayer:
@@ -259,5 +246,5 @@ def layer(found: Patches, processes: Sequence[str]) -> GpkgLayer:
     names = ", ".join(transitions.processes()[p].name_en for p in processes)
     said = f"{names}: connected land inside an area, {found.minimum_ha:g} ha or more, largest first"
     return GpkgLayer(
-        LAYER, "Patches of loss 疑似占用图斑", said, found.frame, ALIASES, "area_ha", "Area [ha]", ramp="soil"
+        LAYER, "Patches of loss 疑似占用图斑", said, found.frame, ALIASES, STYLES, {"process": columns.process_labels()}
     )

@@ -27,8 +27,8 @@ from pipelines.files import tables
 from pipelines.inputs import zones
 from pipelines.inputs.arealayers import AreaLayers, layered
 from pipelines.inputs.grid import Block
-from pipelines.outputs import geopackage
-from pipelines.outputs.geopackage import GpkgLayer
+from pipelines.outputs import columns, geopackage
+from pipelines.outputs.geopackage import GpkgLayer, LayerStyle
 from pipelines.samples.changemap import ChangeMap
 from pipelines.work import graph
 from pipelines.work.cluster import Workers
@@ -215,28 +215,12 @@ def _classes(wide: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-ALIASES: Final = {
-    "area_id": ("Area code", "区域代码", ""),
-    "area_name": ("Area", "区域名称", ""),
-    "where": ("Inside or outside", "区内或区外", ""),
-    "drawn_ha": ("Area as drawn, on the ellipsoid", "椭球面积", "ha"),
-    "area_ha": ("Area that both epochs tell", "两期共同面积", "ha"),
-    "opening_mg_c": ("Carbon at the first epoch", "期初碳储量", "Mg C"),
-    "closing_mg_c": ("Carbon at the last epoch", "期末碳储量", "Mg C"),
-    "gain_mg_c": ("Gained", "增加", "Mg C"),
-    "loss_mg_c": ("Lost (negative)", "减少", "Mg C"),
-    "change_mg_c": ("Change of carbon", "碳储量变化", "Mg C"),
-    "change_mg_c_per_ha": ("Change of carbon per hectare", "碳密度变化", "Mg C/ha"),
-    "changed_class_ha": ("Area that changed its class", "类别变化面积", "ha"),
-    "construction_ha": ("Taken by construction", "建设占用面积", "ha"),
-    "construction_mg_c": ("Carbon change of construction", "建设占用碳储量变化", "Mg C"),
-    "patches": ("Patches listed", "图斑数", ""),
-    "patches_ha": ("Area of patches listed", "图斑面积", "ha"),
-    "patches_mg_c": ("Carbon change of patches listed", "图斑碳储量变化", "Mg C"),
-    "small_patches": ("Patches below the minimum", "小于最小面积的图斑数", ""),
-    "small_patches_ha": ("Their area", "小图斑面积", "ha"),
-}
+ALIASES: Final = columns.aliases("reserves")
 """English and Chinese name and unit of every column."""
+STYLES: Final = (
+    LayerStyle("change_mg_c_per_ha", "Carbon change 碳密度变化", "change", "area_name"),
+    LayerStyle("construction_ha", "Taken by construction 建设占用", "soil", "area_name"),
+)
 
 
 def _summary(wide: pd.DataFrame, areas: zones.Regions, found: Patches) -> pd.DataFrame:
@@ -328,13 +312,14 @@ def _layers(found: Reserves) -> list[GpkgLayer]:
     )
     years = f"{found.years[0]}–{found.years[1]}"
     patches = losspatches.layer(found.patches, found.processes)
+    where = {"where": columns.labels("where")}
     return [
-        GpkgLayer("reserves", f"Change of carbon {years} 碳储量变化", "Areas with what is inside them", shapes, ALIASES,
-                  "change_mg_c_per_ha", "Change of carbon [Mg C/ha]", ramp="change"),
+        GpkgLayer("reserves", f"Change of carbon {years} 碳储量变化", "Areas with what is inside them", shapes, ALIASES, STYLES),
         replace(patches, title=f"{patches.title} {years}"),
         GpkgLayer("inside_outside", f"Inside and outside {years} 区内区外", "Every area, inside any, outside all", found.summary,
-                  ALIASES),
-        GpkgLayer("transitions", f"Transitions {years} 转移矩阵", "Class before × class after × process × quantity", found.table),
+                  ALIASES, domains=where),
+        GpkgLayer("transitions", f"Transitions {years} 转移矩阵", "Class before × class after × process × quantity", found.table,
+                  columns.aliases("reserve_transitions"), domains={**where, "process": columns.process_labels()}),
     ]  # fmt: skip
 
 

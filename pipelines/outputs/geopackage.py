@@ -22,6 +22,7 @@ import pyogrio
 from pipelines.errors import InputError, RunError
 from pipelines.files.atomic import atomic_path, disk_error
 from pipelines.outputs import styles
+from pipelines.outputs.columns import Alias
 
 _VERSION: Final = "1.2"
 """GDAL's present default, 1.4, makes QGIS 3.22 warn that the file "may only be partially supported"."""
@@ -31,7 +32,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,29}")
 """ArcGIS knows no column aliases of a GeoPackage and cuts long names: so the names themselves must be readable."""
 
 _RESERVED: Final = ("fid", "geom")
-_POLYGONS: Final = ("Polygon", "MultiPolygon")
+_GEOMETRIES: Final = {"MultiPolygon": ("Polygon", "MultiPolygon"), "Point": ("Point",)}
+"""Type of a layer → what its features may be."""
 _SCHEMA: Final = ("gpkg_schema", "http://www.geopackage.org/spec121/#extension_schema", "read-write")
 
 _TABLES: Final = (
@@ -57,8 +59,22 @@ _TABLES: Final = (
 
 
 @dataclass(frozen=True)
+class LayerStyle:
+    """One way to draw a layer.
+
+    column : numeric, by which features are coloured; title : what it is called in QGIS's list of styles; ramp : key of
+    `styles.RAMPS`; label : column that is written on the features, "" for none.
+    """
+
+    column: str
+    title: str
+    ramp: str = "carbon"
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class GpkgLayer:
-    """A table of the GeoPackage, with polygons or without.
+    """A table of the GeoPackage, with polygons or points or without.
 
     Parameters
     ----------
@@ -67,17 +83,14 @@ class GpkgLayer:
     title, description
         For people.
     frame
-        A GeoDataFrame of polygons with a CRS, or a DataFrame.
+        A GeoDataFrame of polygons or of points, with a CRS, or a DataFrame.
     aliases
         Column → (English name, Chinese name, unit); columns that are not in the frame are passed over.
-    style_column
-        Numeric column to colour the polygons by.
-    style_title
-        What the style is called in QGIS's list of styles.
+    styles
+        Ways to draw it; the first that has a value to colour by is the one a GIS opens it with. Whole styles (title, QML)
+        are taken as they are.
     domains
         Column → {code: label}.
-    ramp
-        Key of `styles.RAMPS`.
     """
 
     name: str
@@ -85,15 +98,18 @@ class GpkgLayer:
     description: str
     frame: pd.DataFrame
     aliases: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
-    style_column: str | None = None
-    style_title: str = ""
+    styles: Sequence[LayerStyle | tuple[str, str]] = ()
     domains: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
-    ramp: str = "carbon"
 
     @property
     def spatial(self) -> bool:
-        """Whether it has polygons."""
+        """Whether it has features with a place."""
         return isinstance(self.frame, gpd.GeoDataFrame)
+
+    @property
+    def geometry_type(self) -> str:
+        """Of the features; polygons where there is none."""
+        return "Point" if (self.frame.geom_type.dropna() == "Point").any() else "MultiPolygon"
 
     @property
     def columns(self) -> list[str]:
@@ -103,7 +119,7 @@ class GpkgLayer:
 
     def names(self) -> dict[str, str]:
         """Column → `Area / 面积 [ha]`; with the column behind it where two would be called the same."""
-        texts = {c: styles.Alias(*self.aliases[c]).text for c in self.columns if c in self.aliases}
+        texts = {c: Alias(*self.aliases[c]).text for c in self.columns if c in self.aliases}
         said = list(texts.values())
         return {c: text if said.count(text) == 1 else f"{text} ({c})" for c, text in texts.items()}
 
@@ -153,16 +169,18 @@ def _check(layer: GpkgLayer) -> None:
             f"layer {layer.name}: {', '.join(map(repr, bad))} cannot be a name in the GeoPackage; rename it to at most "
             "30 of a-z, 0-9 and _, beginning with a letter (not fid or geom)."
         )
-    for column in (layer.style_column, *layer.domains):
-        if column is not None and column not in layer.columns:
+    drawn = [s.column for s in layer.styles if isinstance(s, LayerStyle)]
+    for column in (*drawn, *layer.domains):
+        if column not in layer.columns:
             raise ValueError(f"layer {layer.name}: no column {column!r} to style or label")
     if isinstance(layer.frame, gpd.GeoDataFrame):
         if layer.frame.crs is None:
             raise InputError(f"layer {layer.name}: its polygons have no CRS; set one in the file they come from.")
-        other = sorted(set(layer.frame.geom_type.dropna()) - set(_POLYGONS))
+        other = sorted(set(layer.frame.geom_type.dropna()) - set(_GEOMETRIES[layer.geometry_type]))
         if other:
             raise InputError(
-                f"layer {layer.name}: polygons are wanted and {', '.join(other)} was found; remove these features."
+                f"layer {layer.name}: all polygons or all points are wanted and {', '.join(other)} was found; remove these "
+                "features."
             )
 
 
@@ -177,7 +195,7 @@ def _write_layer(draft: Path, layer: GpkgLayer) -> None:
     frame = layer.frame
     if isinstance(frame, gpd.GeoDataFrame):
         frame = frame.set_geometry(frame.geometry.force_2d())
-        options |= {"geometry_type": "MultiPolygon", "promote_to_multi": True}
+        options |= {"geometry_type": layer.geometry_type, "promote_to_multi": layer.geometry_type != "Point"}
         options["layer_options"]["GEOMETRY_NAME"] = _GEOMETRY
     pyogrio.write_dataframe(frame, draft, **options)
 
@@ -199,8 +217,8 @@ def _annotate(database: sqlite3.Connection, layers: Sequence[GpkgLayer]) -> None
     )
     for layer in layers:
         _describe_columns(database, layer)
-        if layer.spatial and layer.style_column is not None:
-            _store_style(database, layer, layer.style_column)
+        if layer.spatial:
+            _store_styles(database, layer)
     database.execute("COMMIT")
 
 
@@ -209,7 +227,7 @@ def _describe_columns(database: sqlite3.Connection, layer: GpkgLayer) -> None:
     for column in layer.columns:
         if column not in names and column not in layer.domains:
             continue
-        domain = f"{layer.name}_{column}" if column in layer.domains else None
+        domain = f"{layer.name}_{column}" if layer.domains.get(column) else None
         unit = layer.aliases[column][2] if column in layer.aliases else ""
         database.execute(
             "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description, constraint_name)"
@@ -223,14 +241,24 @@ def _describe_columns(database: sqlite3.Connection, layer: GpkgLayer) -> None:
         )
 
 
-def _store_style(database: sqlite3.Connection, layer: GpkgLayer, column: str) -> None:
-    breaks = styles.class_breaks(pd.to_numeric(layer.frame[column], errors="coerce").to_numpy(float))
-    if not breaks:  # nothing to colour by
-        return
-    unit = layer.aliases[column][2] if column in layer.aliases else ""
-    qml = styles.graduated_polygon(column, breaks, unit, layer.ramp, layer.names(), layer.domains)
-    database.execute(
-        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"
-        " styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '')",
-        (layer.name, _GEOMETRY, column, qml, layer.style_title or column),
-    )
+def _store_styles(database: sqlite3.Connection, layer: GpkgLayer) -> None:
+    """Every style for which there is something to colour; the first of them is the default."""
+    names, default = layer.names(), 1
+    for style in layer.styles:
+        if isinstance(style, LayerStyle):
+            values = pd.to_numeric(layer.frame[style.column], errors="coerce").to_numpy(float)
+            breaks = styles.breaks_for(style.ramp, values)
+            if not breaks:
+                continue
+            unit = layer.aliases[style.column][2] if style.column in layer.aliases else ""
+            title, qml = style.title, styles.graduated_polygon(
+                style.column, breaks, unit, style.ramp, names, layer.domains, style.label
+            )  # fmt: skip
+        else:
+            title, qml = style
+        database.execute(
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"
+            " styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, ?, ?, '', ?, ?, '')",
+            (layer.name, _GEOMETRY, title, qml, default, title),
+        )
+        default = 0

@@ -51,8 +51,8 @@ def document(
     if classes:
         _add_table(band, histogram, classes)
     metadata = ET.SubElement(band, "Metadata")
-    for key, value in statistics.items():
-        ET.SubElement(metadata, "MDI", key=key).text = value
+    for key, figure in statistics.items():
+        ET.SubElement(metadata, "MDI", key=key).text = figure
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
 
@@ -74,8 +74,8 @@ def _add_table(band: ET.Element, histogram: Histogram, classes: Sequence[ClassCo
     table = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
     # Counts of wide buckets are not those of classes.
     columns = [c for c in _COLUMNS if c[0] != "Count" or histogram.power == 0]
-    for index, (name, kind, usage) in enumerate(columns):
-        definition = ET.SubElement(table, "FieldDefn", index=str(index))
+    for place, (name, kind, usage) in enumerate(columns):
+        definition = ET.SubElement(table, "FieldDefn", index=str(place))
         for tag, text in (("Name", name), ("Type", kind), ("Usage", usage)):
             ET.SubElement(definition, tag).text = text
     counts = dict(enumerate(histogram.counts, histogram.first))
@@ -85,5 +85,5 @@ def _add_table(band: ET.Element, histogram: Histogram, classes: Sequence[ClassCo
             "Value": item.value, "Count": counts.get(item.value, 0), "Class": item.name_en, "Class_zh": item.name_zh,
             "Red": item.rgb[0], "Green": item.rgb[1], "Blue": item.rgb[2],
         }  # fmt: skip
-        for name, _, _ in columns:
-            ET.SubElement(row, "F").text = str(cells[name])
+        for column in columns:
+            ET.SubElement(row, "F").text = str(cells[column[0]])

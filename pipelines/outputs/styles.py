@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.outputs.columns import both
 from sinks.colors import RAMPS, RGB, class_breaks, ramp_colors, round_limits
 
 __all__ = [
-    "RAMPS", "RGB", "Alias", "ClassColor", "Stop", "both", "class_breaks", "graduated_polygon", "paletted_raster",
-    "pseudocolor_raster", "ramp_colors", "ramp_stops", "round_limits",
+    "RAMPS", "RGB", "ClassColor", "Stop", "both", "breaks_for", "categorized_points", "class_breaks", "graduated_polygon",
+    "paletted_raster", "pseudocolor_raster", "ramp_colors", "ramp_stops", "round_limits",
 ]  # fmt: skip
 
 _DOCTYPE: Final = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -32,24 +36,6 @@ class Stop(NamedTuple):
 
     value: float
     rgb: RGB
-
-
-class Alias(NamedTuple):
-    """What a column is called for people, and its unit ("" when it has none)."""
-
-    name_en: str
-    name_zh: str
-    unit: str
-
-    @property
-    def text(self) -> str:
-        """`Area / 面积 [ha]`."""
-        return f"{both(self.name_en, self.name_zh)} [{self.unit}]" if self.unit else both(self.name_en, self.name_zh)
-
-
-def both(name_en: str, name_zh: str) -> str:
-    """A name in both languages, `Forest / 森林`; once where they are the same or one is missing."""
-    return " / ".join(dict.fromkeys(name for name in (name_en, name_zh) if name))
 
 
 def paletted_raster(classes: Sequence[ClassColor]) -> str:
@@ -91,6 +77,7 @@ def graduated_polygon(
     ramp: str = "carbon",
     aliases: Mapping[str, str] | None = None,
     domains: Mapping[str, Mapping[Any, str]] | None = None,
+    label: str = "",
 ) -> str:
     """Style of a polygon layer: one colour a class of values of a column.
 
@@ -99,7 +86,7 @@ def graduated_polygon(
     column
         The numeric column.
     breaks
-        Limits of the classes, ascending: one more than there are classes, as from `class_breaks`.
+        Limits of the classes, ascending: one more than there are classes, as from `breaks_for`.
     unit
         Put behind the labels of the legend.
     ramp
@@ -108,8 +95,10 @@ def graduated_polygon(
         Column → its name for people.
     domains
         Column → {code: label}; shown in place of the code.
+    label
+        Column that is written on the polygons; "" for none.
     """
-    root = ET.Element("qgis", version=_VERSION, styleCategories="Symbology|Fields|Forms")
+    root = _vector(label)
     renderer = ET.SubElement(root, "renderer-v2", {
         "type": "graduatedSymbol", "attr": column, "graduatedMethod": "GraduatedColor",
         "symbollevels": "0", "forceraster": "0", "enableorderby": "0",
@@ -119,15 +108,55 @@ def graduated_polygon(
         lower, upper = _number(breaks[k]), _number(breaks[k + 1])
         ET.SubElement(ranges, "range", {
             "symbol": str(k), "lower": lower, "upper": upper, "render": "true",
-            "label": f"{lower} – {upper} {unit}".strip(),
+            "label": f"{_told(breaks[k])} – {_told(breaks[k + 1])} {unit}".strip(),
         })  # fmt: skip
         _fill(symbols, str(k), color)
     _fill(ET.SubElement(renderer, "source-symbol"), "0", ramp_colors(ramp, 1)[0])
-    _value_maps(ET.SubElement(root, "fieldConfiguration"), domains or {})
-    names = ET.SubElement(root, "aliases")
-    for index, (field, name) in enumerate((aliases or {}).items()):
-        ET.SubElement(names, "alias", field=field, index=str(index), name=name)
-    return _text(root)
+    if label:
+        _label(root, label)
+    return _with_names(root, aliases or {}, domains or {})
+
+
+def categorized_points(
+    expression: str,
+    classes: Sequence[ClassColor],
+    aliases: Mapping[str, str] | None = None,
+    domains: Mapping[str, Mapping[Any, str]] | None = None,
+) -> str:
+    """Style of a layer of points: a dot of one colour for each value of an expression of QGIS."""
+    root = _vector("")
+    renderer = ET.SubElement(root, "renderer-v2", {
+        "type": "categorizedSymbol", "attr": expression, "symbollevels": "0", "forceraster": "0", "enableorderby": "0",
+    })  # fmt: skip
+    listed, symbols = ET.SubElement(renderer, "categories"), ET.SubElement(renderer, "symbols")
+    for k, item in enumerate(classes):
+        ET.SubElement(listed, "category", {
+            "symbol": str(k), "value": str(item.value), "type": "long", "render": "true",
+            "label": both(item.name_en, item.name_zh),
+        })  # fmt: skip
+        _symbol(symbols, "marker", str(k), "SimpleMarker", {
+            "name": "circle", "size": "2.2", "size_unit": "MM", "color": _rgba(item.rgb), "outline_color": "255,255,255,255",
+            "outline_style": "solid", "outline_width": "0.25", "outline_width_unit": "MM",
+        })  # fmt: skip
+    return _with_names(root, aliases or {}, domains or {})
+
+
+def breaks_for(ramp: str, values: NDArray[np.floating]) -> list[float]:
+    """Limits of the classes of a layer: round and even on both sides of zero for `change`, else about equally many
+    values in each; [] when no value is finite."""
+    if ramp != "change":
+        return class_breaks(values)
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if not finite.size:
+        return []
+    usual = float(np.quantile(np.abs(finite), 0.9)) or float(np.abs(finite).max())
+    limits = round_limits(-usual, usual, 5) if usual else [-1.0, 0.0, 1.0]
+    ends = (
+        min(limits[0], *round_limits(float(finite.min()), 0.0, 1)),
+        max(limits[-1], *round_limits(0.0, float(finite.max()), 1)),
+    )
+    return [ends[0], *limits[1:-1], ends[1]]
 
 
 def ramp_stops(ramp: str, low: float, high: float) -> tuple[Stop, ...]:
@@ -148,14 +177,45 @@ def _raster(kind: str, **attributes: str) -> tuple[ET.Element, ET.Element]:
     return root, renderer
 
 
+def _vector(label: str) -> ET.Element:
+    kinds = "Symbology|Labeling|Fields|Forms" if label else "Symbology|Fields|Forms"
+    return ET.Element("qgis", version=_VERSION, styleCategories=kinds, labelsEnabled="1" if label else "0")
+
+
+def _with_names(root: ET.Element, aliases: Mapping[str, str], domains: Mapping[str, Mapping[Any, str]]) -> str:
+    _value_maps(ET.SubElement(root, "fieldConfiguration"), domains)
+    names = ET.SubElement(root, "aliases")
+    for index, (field, name) in enumerate(aliases.items()):
+        ET.SubElement(names, "alias", field=field, index=str(index), name=name)
+    return _text(root)
+
+
+def _label(root: ET.Element, column: str) -> None:
+    """A column written on the features, on a light halo, where there is room."""
+    settings = ET.SubElement(ET.SubElement(root, "labeling", type="simple"), "settings", calloutType="simple")
+    text = ET.SubElement(settings, "text-style", {
+        "fieldName": column, "isExpression": "0", "fontSize": "8", "fontSizeUnit": "Point", "textColor": "38,38,38,255",
+        "textOpacity": "1", "multilineHeight": "1",
+    })  # fmt: skip
+    ET.SubElement(text, "text-buffer", {
+        "bufferDraw": "1", "bufferSize": "0.7", "bufferSizeUnits": "MM", "bufferColor": "255,255,255,255",
+        "bufferOpacity": "0.75", "bufferJoinStyle": "128",
+    })  # fmt: skip
+    ET.SubElement(settings, "placement", placement="1", centroidInside="1", centroidWhole="0", priority="5")
+    ET.SubElement(settings, "rendering", obstacle="0", displayAll="0", scaleVisibility="0", drawLabels="1")
+
+
 def _fill(parent: ET.Element, name: str, color: RGB) -> None:
-    """A polygon symbol. QGIS 3.20 and later read the Option map, earlier ones the prop elements."""
-    symbol = ET.SubElement(parent, "symbol", type="fill", name=name, alpha="1", force_rhr="0", clip_to_extent="1")
-    layer = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "pass": "0", "locked": "0", "enabled": "1"})
-    options = {
-        "color": f"{color[0]},{color[1]},{color[2]},255", "style": "solid", "outline_color": _OUTLINE,
-        "outline_style": "solid", "outline_width": "0.15", "outline_width_unit": "MM", "joinstyle": "bevel",
-    }  # fmt: skip
+    _symbol(parent, "fill", name, "SimpleFill", {
+        "color": _rgba(color), "style": "solid", "outline_color": _OUTLINE, "outline_style": "solid",
+        "outline_width": "0.15", "outline_width_unit": "MM", "joinstyle": "bevel",
+    })  # fmt: skip
+
+
+def _symbol(parent: ET.Element, kind: str, name: str, layer_class: str, options: Mapping[str, str]) -> None:
+    """A symbol of one layer. QGIS 3.20 and later read the Option map, earlier ones the prop elements."""
+    symbol = ET.SubElement(parent, "symbol", type=kind, name=name, alpha="1", force_rhr="0", clip_to_extent="1")
+    layer = ET.SubElement(symbol, "layer", {"class": layer_class, "pass": "0", "locked": "0", "enabled": "1"})
     table = ET.SubElement(layer, "Option", type="Map")
     for key, value in options.items():
         ET.SubElement(table, "Option", type="QString", name=key, value=value)
@@ -177,8 +237,17 @@ def _hex(rgb: RGB) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
+def _rgba(rgb: RGB) -> str:
+    return f"{rgb[0]},{rgb[1]},{rgb[2]},255"
+
+
 def _number(value: float) -> str:
     return f"{value:.12g}"
+
+
+def _told(value: float) -> str:
+    """A limit for people: thousands apart, no more digits than it has."""
+    return f"{value:,.12g}"
 
 
 def _text(root: ET.Element) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +10,13 @@ from typing import Any, Final
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 from pyproj import Transformer
 
-from pipelines.errors import InputError, RunError
-from pipelines.files.atomic import atomic_path, disk_error
+from pipelines.errors import InputError
+from pipelines.outputs import columns, geopackage, styles
+from pipelines.outputs.columns import both
+from pipelines.outputs.geopackage import GpkgLayer
+from pipelines.outputs.styles import ClassColor
 from pipelines.samples.changemap import open_population
 from pipelines.samples.samplefile import CLASSES, POINTS, STRATA
 from pipelines.samples.samplemap import Population
@@ -201,54 +199,24 @@ def write_design(found: Design, path: Path, *, blind: bool = False, overwrite: b
     strata["seed"] = strata["seed"].astype(str)
     strata = strata.rename(columns={"name": "stratum"})
     names = found.names
-    with (
-        atomic_path(path) as temporary,
-        tempfile.TemporaryDirectory(prefix=".sample-", dir=path.absolute().parent) as work,
-    ):
-        draft = Path(work) / "sample.gpkg"
-        try:
-            pyogrio.write_dataframe(points, draft, layer=POINTS, driver="GPKG", dataset_options={"VERSION": "1.2"})
-            pyogrio.write_dataframe(strata, draft, layer=STRATA, driver="GPKG")
-            pyogrio.write_dataframe(names, draft, layer=CLASSES, driver="GPKG")
-            _offer(draft, names)
-        except (RuntimeError, sqlite3.Error) as error:
-            raise disk_error(path, error) or RunError(f"{path} cannot be written: {error}") from error
-        os.replace(draft, temporary)
+    offered = {"reference": {r["label"]: both(r["name_en"], r["name_zh"]) for r in names.to_dict("records")}}
+    said = columns.aliases(POINTS)
+    # A blind interpreter must not see the classes of the map in the colours either.
+    style = styles.categorized_points(
+        "CASE WHEN \"reference\" IS NULL OR \"reference\" = '' THEN 0 ELSE 1 END", _states(),
+        {c: a.text for c, a in said.items() if c in points.columns}, offered,
+    )  # fmt: skip
+    layers = [
+        GpkgLayer(POINTS, "Points to be labelled 样点", "Fill in 'reference' at every point", points, said,
+                  (("Labelled or not 标注状态", style),), offered),
+        GpkgLayer(STRATA, "Strata of the design 分层", "Area and points of every stratum", strata, columns.aliases(STRATA)),
+        GpkgLayer(CLASSES, "Labels that are understood 可用标签", "What may be written in 'reference'", names,
+                  columns.aliases(CLASSES)),
+    ]  # fmt: skip
+    geopackage.write_geopackage(path, layers)
 
 
-_DOMAIN: Final = (
-    """CREATE TABLE IF NOT EXISTS gpkg_extensions (
-    table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL, scope TEXT NOT NULL,
-    CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name))""",
-    """CREATE TABLE IF NOT EXISTS gpkg_data_columns (
-    table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, mime_type TEXT,
-    constraint_name TEXT,
-    CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
-    CONSTRAINT gdc_tn UNIQUE (table_name, name),
-    CONSTRAINT fk_gdc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name))""",
-    """CREATE TABLE IF NOT EXISTS gpkg_data_column_constraints (
-    constraint_name TEXT NOT NULL, constraint_type TEXT NOT NULL, value TEXT, min NUMERIC, min_is_inclusive BOOLEAN,
-    max NUMERIC, max_is_inclusive BOOLEAN, description TEXT,
-    CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value))""",
-)
-_SCHEMA: Final = ("gpkg_schema", "http://www.geopackage.org/spec121/#extension_schema", "read-write")
-
-
-def _offer(draft: Path, names: pd.DataFrame) -> None:
-    """Let a GIS offer the labels as a list in the column ``reference`` (GeoPackage schema extension)."""
-    with closing(sqlite3.connect(draft)) as database, database:
-        for statement in _DOMAIN:
-            database.execute(statement)
-        for table in ("gpkg_data_columns", "gpkg_data_column_constraints"):
-            database.execute("INSERT INTO gpkg_extensions VALUES (?, NULL, ?, ?, ?)", (table, *_SCHEMA))
-        database.execute(
-            "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, constraint_name)"
-            " VALUES (?, 'reference', 'reference', 'What is there / 实际类型', 'labels')",
-            (POINTS,),
-        )
-        rows = [(r.label, f"{r.name_en} {r.name_zh}") for r in names.itertuples()]
-        database.executemany(
-            "INSERT INTO gpkg_data_column_constraints (constraint_name, constraint_type, value, description)"
-            " VALUES ('labels', 'enum', ?, ?)",
-            rows,
-        )
+def _states() -> tuple[ClassColor, ...]:
+    """Colours of points by whether they are labelled."""
+    said = columns.labels("sample")
+    return ClassColor(0, said["0"], "", (230, 120, 20)), ClassColor(1, said["1"], "", (30, 120, 180))
