@@ -60,7 +60,7 @@ def _mean(array: NDArray[Any], nodata: Any, whole: bool) -> NDArray[Any]:
             for k in range(2 * i, min(2 * i + 2, h)):
                 for m in range(2 * j, min(2 * j + 2, w)):
                     v = array[k, m]
-                    if v != nodata:
+                    if v != nodata and v == v:
                         total += v
                         n += 1
             if n > 0:

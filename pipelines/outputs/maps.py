@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
-from pipelines.errors import RunError
-from pipelines.files.atomic import atomic_path, disk_error
-from pipelines.outputs import cog, halving, pam, styles, tiff
-from pipelines.outputs.cog import BlockLike, Encoding, GridLike
+from pipelines.files.atomic import atomic_path
+from pipelines.outputs import cog, halving, pam, shardfile, styles
+from pipelines.outputs.encoding import TILE, TYPES, Encoding
 from pipelines.outputs.mapstats import MapStats, merge_stats
+from pipelines.outputs.mosaic import BlockLike, GridLike, HalfShard, check_block
+from pipelines.outputs.pyramid import levels
 from pipelines.outputs.styles import ClassColor, Stop
 
 _PALETTE_MAX: Final = 255
@@ -74,8 +74,8 @@ class MapSpec:
             object.__setattr__(self, "ramp", tuple(Stop(*s) for s in self.ramp))
         elif self.ramp not in styles.RAMPS:
             raise ValueError(f"map {self.name}: no ramp {self.ramp!r}; there are {', '.join(styles.RAMPS)}")
-        if self.dtype not in cog.DTYPES:
-            raise ValueError(f"map {self.name}: no dtype {self.dtype!r}; there are {', '.join(cog.DTYPES)}")
+        if self.dtype not in TYPES:
+            raise ValueError(f"map {self.name}: no dtype {self.dtype!r}; there are {', '.join(TYPES)}")
         if self.kind == "class" and self.dtype not in ("uint8", "uint16"):
             raise ValueError(f"map {self.name}: classes are uint8 or uint16, not {self.dtype}")
 
@@ -95,7 +95,7 @@ class Shard:
     height: int
     width: int
     stats: MapStats
-    half: cog.HalfShard | None = None
+    half: HalfShard | None = None
 
 
 def write_shard(
@@ -117,7 +117,7 @@ def write_shard(
     RunError
         It cannot be written: the disk is full or read-only.
     """
-    cog.check_block(block, grid)
+    check_block(block, grid)
     if array.shape != (block.height, block.width) or array.dtype != np.dtype(spec.dtype):
         raise ValueError(
             f"map {spec.name}: {array.dtype} {array.shape} was given for a "
@@ -127,36 +127,23 @@ def write_shard(
     path = Path(directory) / f"{spec.name}.{block.row}.{block.col}.tif"
     half_path = path.with_suffix(".half.tif")
     # Halves line up with the tiles of the first overview only where blocks begin at every second tile.
-    halved = block.row % (2 * cog.TILE) == 0 == block.col % (2 * cog.TILE) and bool(cog.levels(grid.width, grid.height))
+    halved = block.row % (2 * TILE) == 0 == block.col % (2 * TILE) and bool(levels(grid.width, grid.height))
     at = (block.row // 2, block.col // 2, -(-block.height // 2), -(-block.width // 2))
     if not stats.valid and _all_nodata(array, spec.nodata):
         path.unlink(missing_ok=True)
         half_path.unlink(missing_ok=True)
-        half = cog.HalfShard(None, *at) if halved else None
+        half = HalfShard(None, *at) if halved else None
         return Shard(None, block.row, block.col, block.height, block.width, stats, half)
     a, b, c, d, e, f = grid.transform
     place = Affine(a, b, c + a * block.col + b * block.row, d, e, f + d * block.col + e * block.row)
-    _encode(path, array, spec, place)
+    shardfile.write(path, array, spec.encoding, grid.crs_wkt, place)
     half = None
     if halved:
         coarse = Affine(2 * place.a, 2 * place.b, place.c, 2 * place.d, 2 * place.e, place.f)
-        _encode(half_path, halving.halve(array, spec.nodata, spec.encoding.resampling), spec, coarse)
-        half = cog.HalfShard(half_path, *at)
+        smaller = halving.halve(array, spec.nodata, spec.encoding.resampling)
+        shardfile.write(half_path, smaller, spec.encoding, grid.crs_wkt, coarse)
+        half = HalfShard(half_path, *at)
     return Shard(path, block.row, block.col, block.height, block.width, stats, half)
-
-
-def _encode(path: Path, array: NDArray[Any], spec: MapSpec, place: Affine) -> None:
-    """A tiled GeoTIFF of one array, there whole or not at all."""
-    with atomic_path(path) as temporary:
-        try:
-            profile = spec.encoding.profile(array.shape[1], array.shape[0])
-            with rasterio.open(temporary, "w", transform=place, **profile) as dataset:
-                dataset.write(array, 1)
-            tiff.read_directories(temporary)  # GDAL may close a file on a full disk without a word
-        except (*cog.GDAL_ERRORS, RunError) as error:
-            raise disk_error(path, error) or RunError(
-                f"{path} cannot be written: {error}; see that its disk works and has room."
-            ) from error
 
 
 def _all_nodata(array: NDArray[Any], nodata: float) -> bool:

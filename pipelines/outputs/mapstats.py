@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.outputs.cog import TILE
+from pipelines.outputs.encoding import TILE
 
 BUCKETS: Final = 512
 """Most buckets of a histogram; one with more than half of them draws smoothly."""

@@ -129,6 +129,11 @@ def read_directories(path: str | os.PathLike[str]) -> list[Directory]:
     return found
 
 
+def without_tiles(directory: Directory) -> tuple[Tag, ...]:
+    """The tags of an image but those that say where its tiles lie."""
+    return tuple(tag for code, tag in directory.tags.items() if code not in (TILE_OFFSETS, TILE_COUNTS))
+
+
 def _read_directory(stream: BinaryIO, at: int, big: bool, path: Path) -> tuple[Directory, int]:
     entry, word, number = (20, "<Q", "<Q") if big else (12, "<I", "<H")
     inline = struct.calcsize(word)

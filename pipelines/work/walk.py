@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol, TypeVar
 from pipelines.errors import RunError
 from pipelines.files import manifest
 from pipelines.inputs.grid import Block, Grid
-from pipelines.outputs import cog, maps, mapstats
+from pipelines.outputs import maps, mapstats
+from pipelines.outputs.mosaic import HalfShard
 from pipelines.work import graph, journal
 from pipelines.work.cluster import Workers
 from pipelines.work.progress import Progress
@@ -117,7 +118,7 @@ class Walk:
 
     @cached_property
     def _journal(self) -> journal.Journal:
-        own = (cog.HalfShard, mapstats.Histogram, mapstats.MapStats, maps.Shard, _Finished)
+        own = (HalfShard, mapstats.Histogram, mapstats.MapStats, maps.Shard, _Finished)
         return journal.Journal(self.work.pieces, (*self.kinds, *own), _files)
 
     @cached_property

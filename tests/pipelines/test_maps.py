@@ -224,16 +224,12 @@ def test_a_directory_that_is_not_there(tmp_path):
         maps.write_shard(CARBON, Grid(5, 5), Block(0, 0, 5, 5), np.zeros((5, 5), np.uint16), tmp_path / "gone")
 
 
-def test_a_file_that_gdal_left_cut_short_is_told(tmp_path, monkeypatch):
-    whole = maps.tiff.read_directories
+def test_a_disk_that_fills_up_is_told(tmp_path, monkeypatch):
+    def full(tile):
+        raise OSError(28, "No space left on device")
 
-    def cut(path):
-        with open(path, "r+b") as stream:
-            stream.truncate(100)
-        return whole(path)
-
-    monkeypatch.setattr(maps.tiff, "read_directories", cut)
-    with pytest.raises(RunError, match=r"carbon_total\.0\.0\.tif cannot be written"):
+    monkeypatch.setattr(maps.shardfile.tiff, "framed", full)
+    with pytest.raises(RunError, match=r"carbon_total\.0\.0\.tif cannot be written: the disk is full"):
         maps.write_shard(CARBON, Grid(900, 900), Block(0, 0, 900, 900), carbon_array(900, 900), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
