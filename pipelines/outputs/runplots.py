@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
@@ -16,6 +17,7 @@ import rasterio
 from rasterio.enums import Resampling
 
 from pipelines.errors import InputError
+from pipelines.files import manifest
 from pipelines.files.atomic import atomic_path
 from sinks.accounts import TOTAL_REGION
 from sinks.plotting.ground import Frame
@@ -31,6 +33,7 @@ _PIXELS: Final = 2400
 
 def plots(folder: Path) -> Plots:
     """The figures of a run. Raises InputError when the folder holds none."""
+    manifest.read(Path(folder))
     return Plots(RunFolder(Path(folder)))
 
 
@@ -55,7 +58,9 @@ class RunFolder:
     @cached_property
     def frame(self) -> Frame:
         if not self.map_names:
-            raise InputError(f"{self.folder}: there are no maps here; name the output folder of a run that wrote maps")
+            if self._polygons is None:
+                raise InputError(f"{self.folder}: there are neither maps nor regions here; only tables can be drawn")
+            return Frame(pyproj.CRS.from_user_input(self._polygons.crs), *self._polygons.total_bounds)
         with rasterio.open(self._map(self.map_names[0])) as d:
             return Frame(pyproj.CRS.from_wkt(d.crs.to_wkt()), *d.bounds)
 
@@ -86,12 +91,16 @@ class RunFolder:
             amounts = np.asarray(read.filled(0), np.float32) * d.scales[0] + d.offsets[0]
             return title, Density(np.where(np.ma.getmaskarray(read), np.nan, amounts), d.units[0] or "", name)
 
-    def regions(self) -> Shapes | None:
+    @cached_property
+    def _polygons(self) -> gpd.GeoDataFrame | None:
         path = self.folder / "assessment.gpkg"
         if not path.is_file():
             return None
-        frame = pyogrio.read_dataframe(path, layer="regions", columns=["region_id", "region_name"])
-        if len(frame) == 1 and frame["region_id"].iloc[0] == "all":
+        return pyogrio.read_dataframe(path, layer="regions", columns=["region_id", "region_name"])
+
+    def regions(self) -> Shapes | None:
+        frame = self._polygons
+        if frame is None or (len(frame) == 1 and frame["region_id"].iloc[0] == "all"):
             return None
         names = [str(n) if isinstance(n, str) else "" for n in frame["region_name"]]
         return Polygons([str(i) for i in frame["region_id"]], names, list(frame.to_crs(self.frame.crs).geometry))

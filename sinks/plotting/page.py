@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,5 +106,6 @@ def _settings() -> Iterator[None]:
         "font.family": [fonts.LATIN, fonts.own()], "font.size": 7.5, "axes.unicode_minus": True, "svg.fonttype": "path",
         "svg.hashsalt": "sinks", "pdf.fonttype": 42, "axes.titlelocation": "left", "savefig.facecolor": "white",
     }  # fmt: skip
-    with library.rc_context(own):
+    with library.rc_context(own), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # told before, all together and with the mend
         yield
