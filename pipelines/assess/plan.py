@@ -16,7 +16,7 @@ from pipelines.assess.blockpass import TREE, BlockPlan
 from pipelines.assess.study import LAYER_KINDS, LAYER_NAMES, Study
 from pipelines.errors import InputError
 from pipelines.files.text import read_text
-from pipelines.inputs import align, soilprofile, sources, zones
+from pipelines.inputs import align, reach, soilprofile, sources, zones
 from pipelines.inputs.grid import Block, Grid
 from pipelines.work.cluster import Workers
 from sinks import coding, invest, parameterfiles
@@ -90,9 +90,11 @@ def make_plan(study: Study, workdir: Path, like: Plan | None = None, pieces: Pat
     shares; pieces : where shards go.
     """
     notes: list[str] = []
+    for path in study.named_files.values():
+        reach.require_within(path, study.permit)
     found = _open_layers(study, workdir)
     profile = soilprofile.read(study.soil_profile) if study.soil_profile else soilprofile.NONE
-    found |= {name: sources.inspect(layer) for name, layer in profile.layers(workdir).items()}
+    found |= {name: sources.inspect(layer) for name, layer in profile.layers(workdir, study.permit).items()}
     notes += profile.notes
     grid = like.grid if like else sources.grid_of(found["landcover"])
     alignments = {name: align.plan(source, grid) for name, source in found.items()}
@@ -148,7 +150,7 @@ def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
             continue
         own = dict(study.layers.get(name, {}))
         kind = own.pop("kind", LAYER_KINDS[name])
-        found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, **own))
+        found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, study.permit, **own))
     if "agb_sd" in found and not study.biomass:
         raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
     return found

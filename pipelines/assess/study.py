@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import InputError
+from pipelines.inputs.reach import Permit, is_remote
 from sinks.layers import LAYERS
 from sinks.maperror import MODELS
 from sinks.parameters import SET_NAMES
@@ -40,10 +41,21 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
         ((int, float), "a number without quotes"),
     ),
     **dict.fromkeys(
-        ("mangrove_is_forest", "use_unverified", "whole_nation", "overwrite", "fresh", "dashboard", "quiet", "json"),
+        (
+            "mangrove_is_forest",
+            "use_unverified",
+            "whole_nation",
+            "overwrite",
+            "fresh",
+            "dashboard",
+            "quiet",
+            "json",
+            "allow_network",
+        ),
         ((bool,), "true or false without quotes"),
     ),
     "maps": ((str, list, tuple), "names of maps"),
+    "only_within": ((str, list, tuple), "a folder, or a list of folders"),
     "layers": ((dict,), "tables [layers.NAME]"),
 }
 """Types of the options that are no plain text, and what to write."""
@@ -55,7 +67,8 @@ _CHOICES: Final = {
     "error_model": MODELS,
 }
 EXECUTION: Final = (
-    "out", "workers", "scheduler", "cluster", "memory", "dashboard", "performance_report", "overwrite", "fresh", "quiet", "json"
+    "out", "workers", "scheduler", "cluster", "memory", "dashboard", "performance_report", "overwrite", "fresh", "quiet", "json",
+    "allow_network", "only_within",
 )  # fmt: skip
 """Options that change nothing in a result."""
 _PATHS: Final = (
@@ -68,7 +81,12 @@ _PATHS: Final = (
     "soil_profile",
     "cluster",
     "performance_report",
+    "only_within",
 )
+
+
+FILES: Final = ("regions", "targets", "legend", "parameters", "soil_profile")
+"""Options that may name a file."""
 
 
 @dataclass(frozen=True)
@@ -163,12 +181,26 @@ class Study:
     fresh: bool = False
     quiet: bool = False
     json: bool = False
+    allow_network: bool = False
+    only_within: Any = ()
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def biomass(self) -> str:
         """Which kind of biomass layer was given, blank for none."""
         return next((kind for kind in ("agb", "agc", "volume") if getattr(self, kind) is not None), "")
+
+    @property
+    def permit(self) -> Permit:
+        """What the inputs may lead to."""
+        folders = [self.only_within] if isinstance(self.only_within, str) else self.only_within
+        return Permit(self.allow_network, tuple(map(str, folders)))
+
+    @property
+    def named_files(self) -> dict[str, str]:
+        """Files that are no layers, by option."""
+        found = {name: str(getattr(self, name) or "").removeprefix("invest:") for name in FILES}
+        return {name: path for name, path in found.items() if Path(path).is_file()}
 
 
 def from_toml(path: Path, **options: Any) -> Study:
@@ -186,8 +218,23 @@ def from_toml(path: Path, **options: Any) -> Study:
     unknown = [key for key in raw if key not in known]
     if unknown:
         raise InputError(f"{path}: unknown key {suggest(unknown[0], known)}")
+    refuse_network(path, raw, options)
     resolved = {key: relative(key, value, path.parent) for key, value in raw.items()}
     return checked(resolved | {k: v for k, v in options.items() if v is not None}, str(path))
+
+
+def refuse_network(path: Path, table: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse addresses in a file, which may be of another's making, unless the command line allows them."""
+    if "allow_network" in table:
+        raise InputError(f"{path}: allow_network stands in this file, but only you can give it: --allow-network")
+    if options.get("allow_network"):
+        return
+    for name in (*LAYER_NAMES, "regions"):
+        for value in table[name] if isinstance(table.get(name), list) else [table.get(name)]:
+            if isinstance(value, str) and is_remote(value):
+                raise InputError(
+                    f"{path}: {name} is '{value}', which is not on this disk; allow it with --allow-network if you trust the file"
+                )
 
 
 def checked(options: Mapping[str, Any], where: str = "the command line") -> Study:

@@ -81,6 +81,7 @@ def from_toml(path: Path, **options: Any) -> ChangeStudy:
         raise InputError(f"{path}: epochs are tables; write [[epochs]] before each, with year, landcover and agb below")
     known = {*_OWN, *(f.name for f in fields(Study))}
     for table in (raw, *epochs):
+        study.refuse_network(path, table, options)
         if unknown := [k for k in table if k not in known]:
             raise InputError(f"{path}: unknown key {study.suggest(unknown[0], known)}")
     base = path.parent

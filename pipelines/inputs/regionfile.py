@@ -10,11 +10,11 @@ from typing import Any, Final
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 from numpy.typing import NDArray
 
 from pipelines.errors import InputError
 from pipelines.files.text import shapefile_encoding
+from pipelines.inputs import vectorfile
 from pipelines.inputs.polygons import listed
 
 ID_NAMES: Final = (
@@ -101,14 +101,8 @@ def read_frame(path: str, layer: str | None) -> tuple[gpd.GeoDataFrame, list[str
         encoding, how = shapefile_encoding(path)
         notes.append(f"regions: names of {path} read as {encoding} ({how})")
         options["encoding"] = encoding
-    try:
-        found = [(str(n), k) for n, k in pyogrio.list_layers(path)]
-        name = _layer(path, found, layer)
-        frame = pyogrio.read_dataframe(path, layer=name, **options)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
-        raise InputError(
-            f"{path}: not a vector file that can be read ({str(error).splitlines()[0]}); check the file"
-        ) from None
+    name = _layer(path, vectorfile.layers(path), layer)
+    frame = vectorfile.read(path, name, **options)
     if not len(frame):
         raise InputError(f"{path}: layer '{name}' holds no region; check the file")
     if frame.crs is None:

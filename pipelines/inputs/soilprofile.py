@@ -12,6 +12,7 @@ from typing import Final
 
 from pipelines.errors import InputError
 from pipelines.files.text import read_text
+from pipelines.inputs.reach import DEFAULT, Permit
 from pipelines.inputs.sources import Layer, make_layer
 from sinks.layers import DENSITY, PROFILE
 from sinks.parameters import records
@@ -30,10 +31,10 @@ class Profile:
     files: Mapping[tuple[str, int], tuple[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def layers(self, workdir: Path) -> dict[str, Layer]:
+    def layers(self, workdir: Path, permit: Permit = DEFAULT) -> dict[str, Layer]:
         """The rasters as layers, named as ``sinks.pixels`` asks for them."""
         return {
-            f"{name}_{n}": make_layer(f"{name}_{n}", DENSITY, path, workdir, scale=factor)
+            f"{name}_{n}": make_layer(f"{name}_{n}", DENSITY, path, workdir, permit, scale=factor)
             for (name, n), (path, factor) in self.files.items()
         }
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 import pyproj
 import rasterio
-import xarray as xr
 from numpy.typing import NDArray
 from pyproj.crs import Datum
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
@@ -23,17 +22,20 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, Ra
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
+from pipelines.inputs import reach
 from pipelines.inputs.grid import Grid
 from pipelines.inputs.vrt import Tile, fitting_nodata, joined
 
 KINDS: Final = ("class", "density", "amount")
-GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256}
+GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256, **reach.GDAL_GUARD}
 """No sidecars beside the user's files; one thread a worker; a cache that stays small."""
 
 _RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
 _URLS: Final = {"http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "s3://": "/vsis3/", "gs://": "/vsigs/"}
 _SAME: Final = 0.02
 """Pixels by which a tile may be off the lattice of the others."""
+_LARGEST_PIECE: Final = 1 << 29
+"""Bytes of the largest tile or strip that is decoded."""
 _WHOLE: Final = 4096 * 4096
 _SPOTS: Final = 8
 """Rasters of more pixels than ``_WHOLE`` are looked at in ``_SPOTS``² spots only."""
@@ -95,24 +97,33 @@ class Source:
 # ------------------------------------------------------------------------------------------ from what a user gives
 
 
-def make_layer(name: str, kind: str, value: Any, workdir: Path, **own: Any) -> Layer:
+def make_layer(
+    name: str, kind: str, value: Any, workdir: Path, permit: reach.Permit = reach.DEFAULT, **own: Any
+) -> Layer:
     """A layer from a path, URL, GDAL name, glob, folder, list of tiles or xarray object.
 
-    Tiles are joined by a VRT in ``workdir``; an xarray object is written there once, window by window. own : what the file
-    does not say of itself, by field of Layer. Raises InputError for nothing found, tiles that do not fit together or an
-    unknown kind.
+    Tiles are joined by a VRT in ``workdir``; an xarray object is written there once, window by window. permit : what files
+    may lead to; own : what the file does not say of itself, by field of Layer. Raises InputError for nothing found, tiles that
+    do not fit together or an unknown kind.
     """
     if kind not in KINDS:
         raise InputError(f"the kind of layer {name} is '{kind}'; choose one of {', '.join(KINDS)}")
-    if isinstance(value, xr.DataArray | xr.Dataset):
+    if is_array(value):
         from pipelines.inputs.arrays import write_array  # rioxarray is dear to import, and files do without
 
         path = write_array(name, value, Path(workdir), own)
         return Layer(name, kind, path, **{k: v for k, v in own.items() if k != "band"})
     paths = _paths(name, value)
+    for path in paths:
+        reach.require(name, path, permit)
     if len(paths) == 1:
         return Layer(name, kind, paths[0], **own)
     return _join(Layer(name, kind, "", **own), paths, Path(workdir))
+
+
+def is_array(value: Any) -> bool:
+    """Whether a layer was given as an xarray object; asked without xarray, which is dear to import."""
+    return any(kind.__module__.partition(".")[0] == "xarray" for kind in type(value).__mro__)
 
 
 def _paths(name: str, value: Any) -> list[str]:
@@ -200,7 +211,7 @@ def _same(one: float | None, other: float | None) -> bool:
 def open_raster(path: str) -> rasterio.DatasetReader:
     """A handle of one's own. Raises InputError when the file is missing, no raster or damaged."""
     try:
-        return rasterio.open(path, sharing=False)
+        return rasterio.DatasetReader(path, driver=reach.drivers(path), sharing=False)
     except RasterioIOError as error:
         local = not path.startswith(("/vsi", "<")) and not re.match(r"^[A-Za-z0-9_]{2,}:", path)
         if local and not Path(path).exists():
@@ -241,6 +252,7 @@ def _described(layer: Layer) -> Source:
             raise InputError(
                 f"{shown}: --layer {layer.name}.nodata={asked:g} cannot occur in a raster of {dtype}; give a value that does"
             )
+        _check_pieces(shown, d.block_shapes[band - 1], dtype)
         flags = d.mask_flag_enums[band - 1]
         return Source(
             layer=layer, path=shown, band=band, crs_wkt=crs.to_wkt(), transform=(t.a, t.b, t.c, t.d, t.e, t.f),
@@ -267,6 +279,16 @@ def _band(layer: Layer, shown: str, d: rasterio.DatasetReader) -> tuple[int, lis
             f"{layer.name}: {shown} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)"
         ]
     return 1, []
+
+
+def _check_pieces(shown: str, shape: tuple[int, int], dtype: str) -> None:
+    """Refuse what cannot be decoded a part at a time: a few bytes can be the code of a piece larger than the memory."""
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    if size > _LARGEST_PIECE:
+        raise InputError(
+            f"{shown}: is stored in pieces of {shape[1]} x {shape[0]} pixels ({size / 2**30:.1f} GiB each), which cannot be read "
+            f"a part at a time; write it in tiles first (gdal_translate -co TILED=YES)"
+        )
 
 
 def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
@@ -355,8 +377,12 @@ def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
                 values, valid = _looked(source, d, _spots(source, most))
                 if valid.any():
                     return values, valid
-            shape = (min(most, source.height), min(most, source.width))
-            return _looked(source, d, [{"out_shape": shape, "resampling": Resampling.nearest}])
+            if source.width * source.height > _WHOLE:
+                shape = (min(most, source.height), min(most, source.width))
+                return _looked(source, d, [{"out_shape": shape, "resampling": Resampling.nearest}])
+            values, valid = _looked(source, d, [{}])  # GDAL takes a hundred times as long to thin it out
+            step = slice(None, None, -(-source.height // most)), slice(None, None, -(-source.width // most))
+            return values[step], valid[step]
     except RasterioError as error:
         raise InputError(
             f"{source.path}: cannot be read to its end ({str(error).splitlines()[0]}); the file is damaged"

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 from pipelines.errors import InputError
 from pipelines.files import manifest, tables
 from pipelines.files.text import read_text
+from pipelines.inputs import vectorfile
 from sinks import ecosystems, modelassisted
 from sinks.accounts import Account
 from sinks.modelassisted import LEFT_OUT
@@ -204,12 +205,7 @@ def _placed(
 def _vector(path: Path, crs: CRS) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64], list[str]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path")
-    try:
-        frame = pyogrio.read_dataframe(path)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise InputError(
-            f"{path}: is no vector file ({error}); give a CSV with lon and lat, or a GeoPackage of points"
-        ) from None
+    frame = vectorfile.read(path)
     if not isinstance(frame, gpd.GeoDataFrame) or not (frame.geom_type.dropna() == "Point").all():
         raise InputError(f"{path}: its geometries are not points; give the plots' centres")
     if frame.crs is None:

@@ -10,12 +10,12 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-import pyogrio
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipelines.errors import InputError
 from pipelines.files.text import read_text
+from pipelines.inputs import vectorfile
 from pipelines.inputs.grid import Grid
 
 POINTS, STRATA, CLASSES = "points", "strata", "classes"
@@ -89,18 +89,13 @@ def _is_lonlat(grid: Grid) -> bool:
 
 
 def _read_vector(path: Path, grid: Grid) -> Sample:
-    try:
-        layers = {str(n): None if k is None else str(k) for n, k in pyogrio.list_layers(path)}
-        spatial = [n for n, k in layers.items() if k is not None]
-        name = POINTS if POINTS in spatial else next((n for n in spatial if "Point" in str(layers[n])), None)
-        if name is None:
-            raise InputError(f"{path}: has no layer of points (layers: {', '.join(layers)}); give one")
-        frame = pyogrio.read_dataframe(path, layer=name)
-        strata = pyogrio.read_dataframe(path, layer=STRATA) if STRATA in layers else None
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise InputError(
-            f"{path}: not a vector file that can be read ({str(error).splitlines()[0]}); check it"
-        ) from None
+    layers = dict(vectorfile.layers(path))
+    spatial = [n for n, k in layers.items() if k is not None]
+    name = POINTS if POINTS in spatial else next((n for n in spatial if "Point" in str(layers[n])), None)
+    if name is None:
+        raise InputError(f"{path}: has no layer of points (layers: {', '.join(layers)}); give one")
+    frame = vectorfile.read(path, name)
+    strata = vectorfile.read(path, STRATA) if STRATA in layers else None
     if frame.crs is None:
         raise InputError(f"{path}: the points have no CRS, so they cannot be placed; define it first")
     shapes = frame.geometry

@@ -1,0 +1,43 @@
+"""Any vector file as GDAL reads it: looked at before it is opened, its faults told in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import geopandas as gpd
+import pyogrio
+import pyproj
+import shapely
+
+from pipelines.errors import InputError
+from pipelines.inputs import reach
+
+R = TypeVar("R")
+_FAULTS: Final = (
+    pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, shapely.errors.ShapelyError, pyproj.exceptions.ProjError
+)  # fmt: skip
+
+
+def layers(path: str | Path) -> list[tuple[str, str | None]]:
+    """Name and geometry type of every layer, None for a table. Raises InputError."""
+    reach.require_vector(str(path))
+    found = _told(path, lambda: pyogrio.list_layers(path))
+    return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+
+def read(path: str | Path, layer: str | None = None, **options: Any) -> gpd.GeoDataFrame:
+    """One layer, whole; the first where none is named. options : of pyogrio.read_dataframe. Raises InputError."""
+    reach.require_vector(str(path))
+    return _told(path, lambda: pyogrio.read_dataframe(path, layer=layer, **options))
+
+
+def _told(path: str | Path, look: Callable[[], R]) -> R:
+    # A damaged file fails in the reader, in its geometries, in its text or in its CRS.
+    try:
+        return look()
+    except (*_FAULTS, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}: not a vector file that can be read ({(str(error) or type(error).__name__).splitlines()[0]}); check the file"
+        ) from None
