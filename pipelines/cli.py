@@ -29,12 +29,25 @@ from pipelines.verbs.assessoptions import assess_options, collected
 from sinks import __version__
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+_SECTIONS = {
+    "Start": ("demo", "new", "check", "layers", "legends", "parameters", "fetch"),
+    "Assess": ("assess", "rollup", "change", "targets", "track", "value"),
+    "Ask further": ("explain", "transitions", "reserves", "impact", "cite"),
+    "How sure": ("sample", "plots", "calibrate"),
+    "Show": ("report", "plot", "export", "stac"),
+}
+"""Heading of the help → its verbs, in the order of the work."""
+
+
+@click.group(cls=Group, sections=_SECTIONS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="sinks")
 def main() -> None:
     """Forest coverage, growing stock and ecosystem carbon from maps, held against targets.
 
-    Start with:  sinks demo
+    \b
+    sinks demo                                     the sample region, in under a minute
+    sinks new my_rasters --out assessment.toml     a commented assessment file, made by looking at your files
+    sinks assess assessment.toml --out result
     """
 
 

@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from sinks.errors import InputError
 from sinks.parameters import records
 
@@ -138,6 +136,8 @@ def problem(name: str, low: float, high: float) -> str:
 
 def require_possible(name: str, values: Array, where: str = "") -> None:
     """Raises InputError when a layer has values that cannot be."""
+    import numpy as np  # here, so that the list of layers costs no time to load
+
     low, high = (float(f.reduce(values, axis=None)) for f in (np.fmin, np.fmax)) if values.size else (np.inf, -np.inf)
     if wrong := problem(name, low, high):
         raise InputError(f"{where or name}: the layer {name} {wrong}; check its unit and its nodata value")

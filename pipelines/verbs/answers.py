@@ -1,22 +1,60 @@
-"""How every verb answers a mistake: one sentence, an exit code, and the name that was perhaps meant."""
+"""How every verb answers: help under headings, a mistake as one sentence with an exit code and what was perhaps meant."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
+from pipelines.verbs import paint
 from sinks.errors import InputError
 
-OK, FAILED, BAD_INPUT = 0, 1, 2
-"""Exit codes: done; the run failed; the input cannot be used."""
+OK, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
+"""Exit codes: done; the run failed; the input cannot be used; interrupted."""
+
+
+class Sectioned(click.Option):
+    """An option that stands under a heading in the help."""
+
+    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class Command(click.Command):
+    """Shows its options under their headings, those without one first."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record:
+                found.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        for heading, records in found.items():
+            if records:
+                with formatter.section(paint.painted(heading, "title")):
+                    formatter.write_dl(records)
 
 
 class Group(click.Group):
-    """Suggests a verb for a mistyped one."""
+    """Suggests a verb for a mistyped one, and shows verbs under headings.
+
+    sections : heading → verbs; what stands in none comes last.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, tuple[str, ...]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections or {}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if parent is None:
+            extra.setdefault("color", paint.wanted())
+        return super().make_context(info_name, args, parent, **extra)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -26,8 +64,26 @@ class Group(click.Group):
         except click.UsageError as error:
             import difflib
 
-            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1) if args else []
-            raise click.UsageError(f"{error.message}{f' Did you mean {close[0]!r}?' if close else ''}", ctx) from None
+            known = self.list_commands(ctx)
+            close = difflib.get_close_matches(args[0], known, n=1) if args else []
+            hint = f" Did you mean {close[0]!r}?" if close else f" There are {', '.join(known)}."
+            raise click.UsageError(f"{error.message.partition(' Did you mean')[0]}{hint}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        placed = {name for names in self.sections.values() for name in names}
+        rest = tuple(name for name in known if name not in placed)
+        for heading, names in {**self.sections, ("More" if self.sections else "Commands"): rest}.items():
+            rows = [(name, first_sentence(known[name])) for name in names if known.get(name)]
+            if rows:
+                with formatter.section(paint.painted(heading, "title")):
+                    formatter.write_dl(rows, col_max=24)
+
+
+def first_sentence(command: click.Command | None) -> str:
+    """What a verb does, up to the first full stop or colon."""
+    text = " ".join((command.help or "").partition("\n\n")[0].split()) if command else ""
+    return text.partition(". ")[0].rstrip(".")
 
 
 def answers(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,16 +96,17 @@ def answers(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            click.echo(f"sinks: {error}", err=True)
-            sys.exit(BAD_INPUT)
+            _say(str(error), BAD_INPUT)
         except RunError as error:
-            click.echo(f"sinks: {error}", err=True)
-            sys.exit(FAILED)
+            _say(str(error), FAILED)
         except MemoryError:
-            click.echo("sinks: out of memory; use fewer --workers, a smaller --block-size or --memory", err=True)
-            sys.exit(FAILED)
+            _say("out of memory; use fewer --workers, a smaller --block-size or --memory", FAILED)
         except KeyboardInterrupt:
-            click.echo("sinks: stopped; what is done is kept, and the same command goes on with the rest", err=True)
-            sys.exit(130)
+            _say("stopped; what is done is kept, and the same command goes on with the rest", STOPPED)
 
     return wrapper
+
+
+def _say(text: str, code: int) -> None:
+    click.echo(f"{paint.painted('sinks:', 'bad')} {text}", err=True)
+    sys.exit(code)

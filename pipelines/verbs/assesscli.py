@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from pipelines.verbs.answers import answers
+from pipelines.verbs.answers import Command, answers
 from pipelines.verbs.assessoptions import assess_options, study_of
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("assessment", required=False, type=click.Path(path_type=Path))
 @assess_options
 @answers
@@ -29,7 +29,7 @@ def assess(assessment: Path | None, layer_options: tuple[str, ...], as_json: boo
     _show(run.assess(study), as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("assessment", required=False, type=click.Path(path_type=Path))
 @assess_options
 @answers
@@ -54,7 +54,12 @@ def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 @answers
 def demo(out: Path, workers: int | None, as_json: bool) -> None:
-    """Assess the synthetic sample region, end to end, in under a minute."""
+    """Assess the synthetic sample region, end to end, in under a minute.
+
+    \b
+    sinks demo
+    sinks plot sinks-demo --out figures
+    """
     from pipelines.assess import demo as sample
     from pipelines.assess import run
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.verbs.answers import Command
+
 if TYPE_CHECKING:
     from pipelines.change.change import ChangeResult
 
@@ -19,7 +21,7 @@ def command(
     """The verb. answers : turns errors into a sentence and an exit code; shared : adds the options of ``sinks assess``;
     collect : what was given of them."""
 
-    @click.command("change")
+    @click.command("change", cls=Command)
     @click.argument("file", required=False, type=click.Path(path_type=Path))
     @click.option("--epoch", "epochs", multiple=True, metavar="KEY=VALUE,…",
                   help="year=2010,landcover=FILE,agb=FILE[,agb_sd=FILE …]. Repeat for every epoch.")  # fmt: skip

@@ -33,7 +33,12 @@ def layers(name: str | None) -> None:
 @click.argument("name", required=False)
 @answers
 def legends(name: str | None) -> None:
-    """List the built-in legends, or show one with its sources."""
+    """List the built-in legends, or show one with its sources.
+
+    \b
+    sinks legends
+    sinks legends worldcover
+    """
     from sinks import legends as known
 
     if name is None:
