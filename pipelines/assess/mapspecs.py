@@ -85,8 +85,9 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
     about = f"{quantity.name_en} {study.year or ''}".strip()
     if name != key:
         about = f"Standard error of {about[0].lower()}{about[1:]}, from that of the biomass map"
-    if quantity is TOTAL:
-        about += f" (sum of {pools}, where estimated; soil to {science.options.soil_depth_cm} cm)"
+    comment = (
+        f"sum of {pools}, where estimated; soil to {science.options.soil_depth_cm} cm" if quantity is TOTAL else ""
+    )
     return MapSpec(
         name=name,
         kind="density",
@@ -103,6 +104,7 @@ def _value_map(name: str, study: Study, science: Science) -> MapSpec:
             "QUANTITY": name,
             "PARAMETERS": science.parameters.name,
             "SOIL_DEPTH_CM": str(science.options.soil_depth_cm),
+            "COMMENT": comment,
         },
     )
 

@@ -236,8 +236,8 @@ def _placed(table: pd.DataFrame, outlines: dict[int, bytes], grid: Grid) -> gpd.
 ALIASES: Final = columns.aliases(LAYER)
 """English and Chinese name and unit of every column."""
 STYLES: Final = (
-    LayerStyle("area_ha", "Area 图斑面积", "soil"),
-    LayerStyle("change_mg_c", "Carbon change 碳储量变化", "change"),
+    LayerStyle("area_ha", "Area 图斑面积", "soil", bold=True),
+    LayerStyle("change_mg_c", "Carbon change 碳储量变化", "change", bold=True),
 )
 
 

@@ -28,6 +28,8 @@ _VERSION: Final = "1.2"
 """GDAL's present default, 1.4, makes QGIS 3.22 warn that the file "may only be partially supported"."""
 
 _GEOMETRY: Final = "geom"
+_PLAIN: Final = "Columns 字段"
+"""What the style of a table without places is called: older QGIS takes the names of columns from nowhere else."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,29}")
 """ArcGIS knows no column aliases of a GeoPackage and cuts long names: so the names themselves must be readable."""
 
@@ -63,13 +65,14 @@ class LayerStyle:
     """One way to draw a layer.
 
     column : numeric, by which features are coloured; title : what it is called in QGIS's list of styles; ramp : key of
-    `styles.RAMPS`; label : column that is written on the features, "" for none.
+    `styles.RAMPS`; label : column that is written on the features, "" for none; bold : outlined so that the smallest is seen.
     """
 
     column: str
     title: str
     ramp: str = "carbon"
     label: str = ""
+    bold: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,8 +220,7 @@ def _annotate(database: sqlite3.Connection, layers: Sequence[GpkgLayer]) -> None
     )
     for layer in layers:
         _describe_columns(database, layer)
-        if layer.spatial:
-            _store_styles(database, layer)
+        _store_styles(database, layer)
     database.execute("COMMIT")
 
 
@@ -242,9 +244,10 @@ def _describe_columns(database: sqlite3.Connection, layer: GpkgLayer) -> None:
 
 
 def _store_styles(database: sqlite3.Connection, layer: GpkgLayer) -> None:
-    """Every style for which there is something to colour; the first of them is the default."""
+    """Every style for which there is something to colour, the first of them the default; names of columns for a table."""
     names, default = layer.names(), 1
-    for style in layer.styles:
+    given = layer.styles if layer.spatial else [(_PLAIN, styles.table(names, layer.domains))]
+    for style in given:
         if isinstance(style, LayerStyle):
             values = pd.to_numeric(layer.frame[style.column], errors="coerce").to_numpy(float)
             breaks = styles.breaks_for(style.ramp, values)
@@ -252,13 +255,13 @@ def _store_styles(database: sqlite3.Connection, layer: GpkgLayer) -> None:
                 continue
             unit = layer.aliases[style.column][2] if style.column in layer.aliases else ""
             title, qml = style.title, styles.graduated_polygon(
-                style.column, breaks, unit, style.ramp, names, layer.domains, style.label
+                style.column, breaks, unit, style.ramp, names, layer.domains, style.label, style.bold
             )  # fmt: skip
         else:
             title, qml = style
         database.execute(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"
             " styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, ?, ?, '', ?, ?, '')",
-            (layer.name, _GEOMETRY, title, qml, default, title),
+            (layer.name, _GEOMETRY if layer.spatial else "", title, qml, default, title),
         )
         default = 0

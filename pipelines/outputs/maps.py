@@ -226,7 +226,8 @@ def _flags(classes: Sequence[ClassColor]) -> dict[str, str]:
 
 def _style(spec: MapSpec, stats: MapStats) -> str:
     if spec.kind == "class":
-        return styles.paletted_raster(spec.classes)
+        there = stats.histogram.values()  # a legend of classes that are nowhere is hard to read
+        return styles.paletted_raster([c for c in spec.classes if c.value in there] or spec.classes)
     if not isinstance(spec.ramp, str):
         return styles.pseudocolor_raster(spec.ramp, spec.unit)
     low, high = 0.0, 1.0

@@ -70,6 +70,12 @@ class Histogram:
         """Width of a bucket, in stored values."""
         return math.ldexp(1.0, self.power)
 
+    def values(self) -> frozenset[int]:
+        """The whole numbers that come, as far as buckets tell them apart."""
+        wide = 1 << max(self.power, 0)
+        hit = [self.first + k for k, n in enumerate(self.counts) if n]
+        return frozenset(v for b in hit for v in range(b * wide, (b + 1) * wide))
+
     def quantile(self, share: float) -> float:
         """The stored value below which this share of all lies, as if values were spread evenly within a bucket."""
         below = np.concatenate(([0], np.cumsum(self.counts)))

@@ -13,13 +13,14 @@ from pipelines.outputs.columns import both
 from sinks.colors import RAMPS, RGB, class_breaks, ramp_colors, round_limits
 
 __all__ = [
-    "RAMPS", "RGB", "ClassColor", "Stop", "both", "breaks_for", "categorized_points", "class_breaks", "graduated_polygon",
-    "paletted_raster", "pseudocolor_raster", "ramp_colors", "ramp_stops", "round_limits",
+    "RAMPS", "RGB", "ClassColor", "Stop", "both", "breaks_for", "categorized_points", "class_breaks", "class_colors", "graduated_polygon",
+    "paletted_raster", "pseudocolor_raster", "ramp_colors", "ramp_stops", "round_limits", "table",
 ]  # fmt: skip
 
 _DOCTYPE: Final = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION: Final = "3.22.0"
 _OUTLINE: Final = "89,89,89,255"
+_BOLD: Final = "122,1,119,255"
 
 
 class ClassColor(NamedTuple):
@@ -78,6 +79,7 @@ def graduated_polygon(
     aliases: Mapping[str, str] | None = None,
     domains: Mapping[str, Mapping[Any, str]] | None = None,
     label: str = "",
+    bold: bool = False,
 ) -> str:
     """Style of a polygon layer: one colour a class of values of a column.
 
@@ -97,6 +99,8 @@ def graduated_polygon(
         Column → {code: label}; shown in place of the code.
     label
         Column that is written on the polygons; "" for none.
+    bold
+        An outline that shows polygons of less than a dot on the screen.
     """
     root = _vector(label)
     renderer = ET.SubElement(root, "renderer-v2", {
@@ -104,14 +108,14 @@ def graduated_polygon(
         "symbollevels": "0", "forceraster": "0", "enableorderby": "0",
     })  # fmt: skip
     ranges, symbols = ET.SubElement(renderer, "ranges"), ET.SubElement(renderer, "symbols")
-    for k, color in enumerate(ramp_colors(ramp, len(breaks) - 1)):
+    for k, color in enumerate(class_colors(ramp, breaks)):
         lower, upper = _number(breaks[k]), _number(breaks[k + 1])
         ET.SubElement(ranges, "range", {
             "symbol": str(k), "lower": lower, "upper": upper, "render": "true",
             "label": f"{_told(breaks[k])} – {_told(breaks[k + 1])} {unit}".strip(),
         })  # fmt: skip
-        _fill(symbols, str(k), color)
-    _fill(ET.SubElement(renderer, "source-symbol"), "0", ramp_colors(ramp, 1)[0])
+        _fill(symbols, str(k), color, bold)
+    _fill(ET.SubElement(renderer, "source-symbol"), "0", ramp_colors(ramp, 1)[0], bold)
     if label:
         _label(root, label)
     return _with_names(root, aliases or {}, domains or {})
@@ -141,6 +145,11 @@ def categorized_points(
     return _with_names(root, aliases or {}, domains or {})
 
 
+def table(aliases: Mapping[str, str], domains: Mapping[str, Mapping[Any, str]]) -> str:
+    """Style of a table without places: what its columns and codes are called."""
+    return _with_names(ET.Element("qgis", version=_VERSION, styleCategories="Fields|Forms"), aliases, domains)
+
+
 def breaks_for(ramp: str, values: NDArray[np.floating]) -> list[float]:
     """Limits of the classes of a layer: round and even on both sides of zero for `change`, else about equally many
     values in each; [] when no value is finite."""
@@ -150,13 +159,23 @@ def breaks_for(ramp: str, values: NDArray[np.floating]) -> list[float]:
     finite = finite[np.isfinite(finite)]
     if not finite.size:
         return []
-    usual = float(np.quantile(np.abs(finite), 0.9)) or float(np.abs(finite).max())
-    limits = round_limits(-usual, usual, 5) if usual else [-1.0, 0.0, 1.0]
-    ends = (
-        min(limits[0], *round_limits(float(finite.min()), 0.0, 1)),
-        max(limits[-1], *round_limits(0.0, float(finite.max()), 1)),
-    )
-    return [ends[0], *limits[1:-1], ends[1]]
+    low, high = min(float(finite.min()), 0.0), max(float(finite.max()), 0.0)
+    usual = float(np.quantile(np.abs(finite), 0.9)) or max(-low, high) or 1.0
+    limits = round_limits(-usual, usual, 5)
+    limits[0] = min(limits[0], round_limits(low, 0.0, 1)[0])
+    limits[-1] = max(limits[-1], round_limits(0.0, high, 1)[-1])
+    first = max(k for k, v in enumerate(limits) if v <= low)
+    last = max(min(k for k, v in enumerate(limits) if v >= high), first + 1)
+    return limits[first : last + 1]
+
+
+def class_colors(ramp: str, breaks: Sequence[float]) -> list[RGB]:
+    """One colour a class; of `change`, by how many classes it is from zero."""
+    if ramp != "change" or 0.0 not in breaks:
+        return ramp_colors(ramp, len(breaks) - 1)
+    below = list(breaks).index(0.0)
+    side = max(below, len(breaks) - 1 - below)
+    return ramp_colors(ramp, 2 * side)[side - below : side - below + len(breaks) - 1]
 
 
 def ramp_stops(ramp: str, low: float, high: float) -> tuple[Stop, ...]:
@@ -194,7 +213,7 @@ def _label(root: ET.Element, column: str) -> None:
     """A column written on the features, on a light halo, where there is room."""
     settings = ET.SubElement(ET.SubElement(root, "labeling", type="simple"), "settings", calloutType="simple")
     text = ET.SubElement(settings, "text-style", {
-        "fieldName": column, "isExpression": "0", "fontSize": "8", "fontSizeUnit": "Point", "textColor": "38,38,38,255",
+        "fieldName": column, "isExpression": "0", "fontSize": "9", "fontSizeUnit": "Point", "textColor": "38,38,38,255",
         "textOpacity": "1", "multilineHeight": "1",
     })  # fmt: skip
     ET.SubElement(text, "text-buffer", {
@@ -205,10 +224,10 @@ def _label(root: ET.Element, column: str) -> None:
     ET.SubElement(settings, "rendering", obstacle="0", displayAll="0", scaleVisibility="0", drawLabels="1")
 
 
-def _fill(parent: ET.Element, name: str, color: RGB) -> None:
+def _fill(parent: ET.Element, name: str, color: RGB, bold: bool) -> None:
     _symbol(parent, "fill", name, "SimpleFill", {
-        "color": _rgba(color), "style": "solid", "outline_color": _OUTLINE, "outline_style": "solid",
-        "outline_width": "0.15", "outline_width_unit": "MM", "joinstyle": "bevel",
+        "color": _rgba(color), "style": "solid", "outline_color": _BOLD if bold else _OUTLINE, "outline_style": "solid",
+        "outline_width": "0.7" if bold else "0.15", "outline_width_unit": "MM", "joinstyle": "bevel",
     })  # fmt: skip
 
 

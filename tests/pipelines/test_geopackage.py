@@ -13,7 +13,7 @@ from shapely.geometry import LineString, Point, Polygon, box
 
 from pipelines.errors import InputError, RunError
 from pipelines.outputs import styles
-from pipelines.outputs.geopackage import GpkgLayer, write_geopackage
+from pipelines.outputs.geopackage import GpkgLayer, LayerStyle, write_geopackage
 
 ALIASES = {
     "region_name": ("Region", "区划名称", ""),
@@ -32,6 +32,7 @@ def regions(crs=4490, count=12):
         "carbon_mg_ha": np.arange(count) * 7.3 + 11,
         "type": [1, 2] * (count // 2),
         "seen": [True, False] * (count // 2),
+        "gap": np.arange(count) * 3.0 - 5,
     }
     return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs)
 
@@ -43,8 +44,10 @@ def regions_layer(**changes):
         "description": "每个区划的结果",
         "frame": regions(),
         "aliases": ALIASES,
-        "style_column": "carbon_mg_ha",
-        "style_title": "Carbon 碳",
+        "styles": (
+            LayerStyle("carbon_mg_ha", "Carbon 碳", label="region_name"),
+            LayerStyle("gap", "Gap 差距", "change"),
+        ),
         "domains": {"type": {1: "Conifer 针叶林", 2: "Broadleaf 阔叶林"}},
     }
     return GpkgLayer(**{**given, **changes})
@@ -116,11 +119,13 @@ def test_codes_have_labels_and_the_extension_is_declared(package):
 
 
 def test_the_style_is_the_default_and_covers_every_value(package):
-    [(table, geometry, default, qml)] = rows(
-        package, "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles"
-    )
-    assert (table, geometry, default) == ("regions", "geom", 1)
+    found = rows(package, "SELECT f_table_name, f_geometry_column, styleName, useAsDefault FROM layer_styles")
+    assert found == [
+        ("regions", "geom", "Carbon 碳", 1), ("regions", "geom", "Gap 差距", 0), ("account", "", "Columns 字段", 1)
+    ]  # fmt: skip
+    [(qml,)] = rows(package, "SELECT styleQML FROM layer_styles WHERE styleName = 'Carbon 碳'")
     root = ET.fromstring(qml)
+    assert root.find("labeling/settings/text-style").get("fieldName") == "region_name"
     renderer = root.find("renderer-v2")
     assert renderer.get("attr") == "carbon_mg_ha"
     ranges = renderer.findall("ranges/range")
@@ -137,10 +142,46 @@ def test_the_style_is_the_default_and_covers_every_value(package):
     assert labels == ["Conifer 针叶林", "Broadleaf 阔叶林"]
 
 
-def test_no_value_to_colour_by_means_no_style(tmp_path):
+def test_a_gap_is_coloured_evenly_about_zero(package):
+    [(qml,)] = rows(package, "SELECT styleQML FROM layer_styles WHERE styleName = 'Gap 差距'")
+    found = [(float(r.get("lower")), float(r.get("upper"))) for r in ET.fromstring(qml).iter("range")]
+    assert found == [(-10, 0), (0, 10), (10, 20), (20, 50)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([-1.284, 30, 40, 51.4, 8, 7], [-20, 0, 20, 40, 100]),
+        ([3.0, 4.0], [0, 2, 5]),
+        ([-3.0, -4.0], [-5, -2, 0]),
+        ([0.0], [0, 0.5]),
+        ([np.nan], []),
+        ([-7e6, 1.0, 2.0], [-1e7, -5e6, -2.5e6, 0, 2.5e6]),
+    ],
+)
+def test_breaks_about_zero(values, expected):
+    found = styles.breaks_for("change", np.array(values))
+    assert found == expected
+    if found:
+        colors = styles.class_colors("change", found)
+        assert len(colors) == len(found) - 1
+        assert len(set(colors)) == len(colors)
+
+
+def test_without_a_value_to_colour_by_another_style_is_the_default(tmp_path):
     frame = regions().assign(carbon_mg_ha=np.nan)
     write_geopackage(tmp_path / "a.gpkg", [regions_layer(frame=frame)])
+    assert rows(tmp_path / "a.gpkg", "SELECT styleName, useAsDefault FROM layer_styles") == [("Gap 差距", 1)]
+    write_geopackage(tmp_path / "a.gpkg", [regions_layer(frame=frame, styles=())])
     assert rows(tmp_path / "a.gpkg", "SELECT * FROM layer_styles") == []
+
+
+def test_points_are_a_layer_too(tmp_path):
+    frame = gpd.GeoDataFrame({"a": [1, 2]}, geometry=[Point(0, 0), Point(1, 1)], crs=4326)
+    qml = styles.categorized_points("a", [styles.ClassColor(1, "One", "一", (1, 2, 3))], {"a": "A"})
+    write_geopackage(tmp_path / "a.gpkg", [GpkgLayer("p", "P", "", frame, styles=(("Dots", qml),))])
+    assert dict(pyogrio.list_layers(tmp_path / "a.gpkg"))["p"] == "Point"
+    assert rows(tmp_path / "a.gpkg", "SELECT styleName, useAsDefault FROM layer_styles") == [("Dots", 1)]
 
 
 def test_tables_alone_and_layers_without_rows(tmp_path):
@@ -165,7 +206,7 @@ def test_a_column_name_that_not_every_gis_reads_is_refused(tmp_path, name):
 
 def test_geometries_that_are_no_polygons_are_refused(tmp_path):
     frame = gpd.GeoDataFrame({"a": [1, 2]}, geometry=[Point(0, 0), LineString([(0, 0), (1, 1)])], crs=4326)
-    with pytest.raises(InputError, match="polygons are wanted and LineString, Point was found"):
+    with pytest.raises(InputError, match="all polygons or all points are wanted and LineString was found"):
         write_geopackage(tmp_path / "a.gpkg", [GpkgLayer("t", "", "", frame)])
 
 
@@ -178,7 +219,7 @@ def test_mistakes_in_code_are_value_errors(tmp_path):
     with pytest.raises(ValueError, match="same name"):
         write_geopackage(tmp_path / "a.gpkg", [table_layer(), table_layer()])
     with pytest.raises(ValueError, match="no column 'x'"):
-        write_geopackage(tmp_path / "a.gpkg", [regions_layer(style_column="x")])
+        write_geopackage(tmp_path / "a.gpkg", [regions_layer(styles=(LayerStyle("x", "X"),))])
 
 
 @pytest.mark.parametrize(

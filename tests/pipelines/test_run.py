@@ -119,7 +119,7 @@ def test_outputs_are_there_and_whole(whole, scene):
         assert cog_validate(path, strict=True)[0], path
     with rasterio.open(whole.maps["carbon_total"]) as d:
         assert (d.units[0], d.scales[0], d.nodata) == ("Mg C ha-1", 0.1, 65535)
-        assert "soil to 100 cm" in d.descriptions[0]
+        assert "soil to 100 cm" in d.tags()["COMMENT"]
         assert d.overviews(1)
     with rasterio.open(whole.maps["ecosystem"]) as d:
         assert d.colormap(1)[11] != d.colormap(1)[5]

@@ -438,10 +438,14 @@ def test_a_gis_offers_the_labels_as_a_list(drawn):
 
     with sqlite3.connect(drawn) as database:
         offered = dict(database.execute("SELECT value, description FROM gpkg_data_column_constraints"))
-        column = database.execute("SELECT table_name, column_name FROM gpkg_data_columns").fetchall()
+        column = database.execute(
+            "SELECT table_name, column_name, name FROM gpkg_data_columns WHERE constraint_name IS NOT NULL"
+        ).fetchall()
+        style = database.execute("SELECT f_table_name FROM layer_styles WHERE f_geometry_column <> ''").fetchall()
     database.close()
-    assert column == [("points", "reference")]
-    assert offered["forest/bamboo"] == "Bamboo forest 竹林"
+    assert column == [("points", "reference", "What is there / 实际类型")]
+    assert style == [("points",)]
+    assert offered["forest/bamboo"] == "Bamboo forest / 竹林"
     assert {"forest", "not_forest"} <= set(offered)
     words = samples.resolve(list(offered), list(offered), "the list")
     assert len(words) == len(offered)
