@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -25,13 +26,36 @@ _BESIDE = (
     ("emission_n2o_kg_yr", "Nitrous oxide", "of drained organic soil"),
 )
 """What stands beside the carbon stock, where it is estimated."""
-_STATUS = {"met": "✔ met", "missed": "✘ missed", "contributes": "–", "above": "above", "below": "below", "unknown": "?"}
-_STATUS |= {"likely met": "likely met", "undecided": "undecided", "likely missed": "likely missed"}
+_STATUS: Final = {
+    "met": ("✔ met", "good"),
+    "likely met": ("✔ likely met", "good"),
+    "missed": ("✘ missed", "bad"),
+    "likely missed": ("✘ likely missed", "bad"),
+    "undecided": ("~ undecided", "unsure"),
+    "above": ("▲ above", ""),
+    "below": ("▼ below", ""),
+    "contributes": ("–", ""),
+    "unknown": ("?", "unsure"),
+}
+"""Status → sign and word, and its role: colour only says again what these say."""
+
+Paint = Callable[[str, str], str]
+"""Puts a text in its role: title, good, bad, unsure, warning or faint."""
+Cell = str | tuple[str, str]
+"""A text, or a text and its role."""
 
 
-def text(result: Result) -> str:
-    """The whole summary."""
-    parts = [_headline(result), _ecosystems(result), _regions(result), _targets(result), _ending(result)]
+def plain(text: str, role: str) -> str:
+    """No colour."""
+    return text
+
+
+def text(result: Result, paint: Paint = plain, columns: int | None = None) -> str:
+    """The whole summary. columns : width of the terminal, where notes are to be broken; None leaves them on one line."""
+    parts = [
+        _headline(result, paint, columns), _ecosystems(result, paint), _regions(result, paint), _targets(result, paint),
+        _ending(result, paint, columns),
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
 
@@ -58,7 +82,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _headline(result: Result) -> str:
+def _headline(result: Result, paint: Paint, columns: int | None) -> str:
     total = regiontable.region_table(result.account, result.coverage).iloc[0]
     depth = result.account.context["soil_depth_cm"]
     rows = [
@@ -86,8 +110,11 @@ def _headline(result: Result) -> str:
             rows.append((name, _big(total[column], unit), about))
     basis = result.coverage.loc[result.coverage["headline"], "basis"].iloc[0]
     width = max(_width(row[1]) for row in rows)
-    lines = [f"{name:20} {' ' * (width - _width(value))}{value}   {more}".rstrip() for name, value, more in rows]
-    return "\n".join([*lines, f"Basis: {basis}"])
+    lines = [
+        f"{name:20} {' ' * (width - _width(value))}{paint(value, 'title')}   {paint(more, 'faint') if more else ''}".rstrip()
+        for name, value, more in rows
+    ]
+    return "\n".join([*lines, _told("Basis", basis, "faint", paint, columns)])
 
 
 def _within(result: Result, ecosystem: str, quantity: str) -> str:
@@ -110,7 +137,7 @@ def _land(result: Result) -> float:
     return float(top["land_area_ha"].iloc[0])
 
 
-def _ecosystems(result: Result) -> str:
+def _ecosystems(result: Result, paint: Paint) -> str:
     table = regiontable.ecosystem_table(result.account)
     names = {(c.ecosystem, c.forest_type): c.name_en for c in ecosystems.classes().values()}
     rows = []
@@ -127,7 +154,7 @@ def _ecosystems(result: Result) -> str:
         ))  # fmt: skip
     head = ("Ecosystem", "Area", "Stock volume", "Carbon", "Sink")
     shown = len(head) if any(row[-1] not in ("–", "0 t C/yr") for row in rows) else len(head) - 1
-    return _grid(head[:shown], [row[:shown] for row in rows]) + _views(result)
+    return _grid(head[:shown], [row[:shown] for row in rows], paint) + _views(result)
 
 
 def _views(result: Result) -> str:
@@ -140,7 +167,7 @@ def _views(result: Result) -> str:
     return "\nOf which on " + "; ".join(f"{s[0].lower()}{s[1:]}" for s in said) if said else ""
 
 
-def _regions(result: Result, most: int = 12) -> str:
+def _regions(result: Result, paint: Paint, most: int = 12) -> str:
     table = regiontable.region_table(result.account, result.coverage).iloc[1:]
     if len(table) < 2:
         return ""
@@ -153,16 +180,16 @@ def _regions(result: Result, most: int = 12) -> str:
         for r in shown.to_dict(orient="records")
     ]  # fmt: skip
     more = f"\n… and {len(table) - most} more in accounts.csv" if len(table) > most else ""
-    return _grid(("Region", "Area", "Coverage", "Stock volume", "Carbon"), rows) + more
+    return _grid(("Region", "Area", "Coverage", "Stock volume", "Carbon"), rows, paint) + more
 
 
-def _targets(result: Result) -> str:
+def _targets(result: Result, paint: Paint) -> str:
     card = result.scorecard
     shown = card[(card["region_id"] == TOTAL_REGION) | (card["role"] == "own")]
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for r in shown.to_dict(orient="records"):
         show = _percent if r["unit"] == "percent" else _cubic
-        said = _STATUS[r["status"]]
+        said, role = _STATUS[r["status"]]
         if np.isfinite(r["probability"]):
             said = f"{said} (P = {r['probability']:.2f})"
         if r["role"] == "contribution":
@@ -172,19 +199,29 @@ def _targets(result: Result) -> str:
         official = f"{show(r['official_value'])} ({r['official_year']})" if np.isfinite(r["official_value"]) else ""
         kind = "coverage" if r["unit"] == "percent" else "stock"
         name = "all regions" if r["region_id"] == TOTAL_REGION else r["region_name"] or r["region_id"]
-        rows.append((f"{name}, {kind} {r['year']}", show(r["target_value"]), show(r["value"]), said, official))
+        rows.append((f"{name}, {kind} {r['year']}", show(r["target_value"]), show(r["value"]), (said, role), official))
     has_official = any(row[-1] for row in rows)
     head = ("Target", "Goal", "This map", "", "Official figure")
-    return _grid(head if has_official else head[:-1], rows if has_official else [row[:-1] for row in rows])
+    return _grid(head if has_official else head[:-1], rows if has_official else [row[:-1] for row in rows], paint)
 
 
-def _ending(result: Result) -> str:
+def _ending(result: Result, paint: Paint, columns: int | None) -> str:
     speed = result.pixels / max(result.seconds, 1e-9) / 1e6
-    lines = [f"Note: {n}" for n in result.notes] + [f"Warning: {w}" for w in result.warnings]
+    lines = [_told("Note", n, "faint", paint, columns) for n in result.notes]
+    lines += [_told("Warning", w, "warning", paint, columns) for w in result.warnings]
     pace = f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s)"
-    lines.append(f"{pace}; all {len(result.checks)} closure checks hold.")
+    lines.append(f"{pace}; {paint(f'all {len(result.checks)} closure checks hold', 'good')}.")
     lines.append(f"Written to {result.out}: maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json")
     return "\n".join(lines)
+
+
+def _told(kind: str, said: str, role: str, paint: Paint, columns: int | None) -> str:
+    """One note; broken under its beginning where the width is known."""
+    if columns is None:
+        return paint(f"{kind}: {said}", role)
+    indent = " " * (len(kind) + 2)
+    lines = textwrap.wrap(said, columns - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
+    return paint(f"{kind}: " + f"\n{indent}".join(lines), role)
 
 
 def _big(value: float, unit: str) -> str:
@@ -215,14 +252,20 @@ def _width(cell: str) -> int:
     return sum(2 if "⺀" <= ch <= "鿿" or "＀" <= ch <= "｠" else 1 for ch in cell)
 
 
-def _grid(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
-    """A table with the first column flush left and the rest flush right."""
-    every = [head, *rows]
-    widths = [max(_width(row[i]) for row in every) for i in range(len(head))]
+def _grid(head: Sequence[str], rows: Sequence[tuple[Cell, ...]], paint: Paint) -> str:
+    """A table with the first column flush left, the rest flush right and words of status flush left again."""
+    cells = [[c if isinstance(c, tuple) else (c, "") for c in row] for row in rows]
+    titled = [[(h, "title") for h in head], *cells]
+    widths = [max(_width(row[i][0]) for row in titled) for i in range(len(head))]
+    left = {0, *(i for row in rows for i, c in enumerate(row) if isinstance(c, tuple))}
 
-    def line(row: Sequence[str]) -> str:
-        cells = [cell + " " * (w - _width(cell)) if i == 0 else " " * (w - _width(cell)) + cell
-                 for i, (cell, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        return "  ".join(cells).rstrip()
+    def line(row: Sequence[tuple[str, str]]) -> str:
+        found = []
+        for i, ((text, role), w) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (w - _width(text))
+            shown = paint(text, role) if role and text else text
+            found.append(shown + space if i in left else space + shown)
+        return "  ".join(found).rstrip()
 
-    return "\n".join([line(head), "─" * (sum(widths) + 2 * (len(widths) - 1)), *map(line, rows)])
+    rule = paint("─" * (sum(widths) + 2 * (len(widths) - 1)), "faint")
+    return "\n".join([line(titled[0]), rule, *map(line, cells)])

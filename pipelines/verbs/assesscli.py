@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from pipelines.verbs import paint
+from pipelines.verbs import reportcli
 from pipelines.verbs.answers import Command, answers
 from pipelines.verbs.assessoptions import assess_options, study_of
 
@@ -15,8 +17,11 @@ from pipelines.verbs.assessoptions import assess_options, study_of
 @click.command(cls=Command)
 @click.argument("assessment", required=False, type=click.Path(path_type=Path))
 @assess_options
+@reportcli.option
 @answers
-def assess(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def assess(
+    assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, no_report: bool, **given: Any
+) -> None:
     """Assess a region: coverage, stock volume and carbon, maps and accounts.
 
     \b
@@ -26,7 +31,7 @@ def assess(assessment: Path | None, layer_options: tuple[str, ...], as_json: boo
     study = study_of(assessment, layer_options, given)
     from pipelines.assess import run
 
-    _show(run.assess(study), as_json)
+    _show(run.assess(study, reportcli.finish(no_report)), as_json)
 
 
 @click.command(cls=Command)
@@ -52,8 +57,9 @@ def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool
 )
 @click.option("--workers", type=int, help="Threads.  [all cores]")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+@reportcli.option
 @answers
-def demo(out: Path, workers: int | None, as_json: bool) -> None:
+def demo(out: Path, workers: int | None, as_json: bool, no_report: bool) -> None:
     """Assess the synthetic sample region, end to end, in under a minute.
 
     \b
@@ -64,10 +70,13 @@ def demo(out: Path, workers: int | None, as_json: bool) -> None:
     from pipelines.assess import run
 
     click.echo("The sample region Qinglan is synthetic: it stands for no real place.\n", err=True)
-    _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True)), as_json)
+    _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True), reportcli.finish(no_report)), as_json)
 
 
 def _show(result: Any, as_json: bool) -> None:
     from pipelines.assess import summary
 
-    click.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False) if as_json else summary.text(result))
+    if as_json:
+        click.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False))
+    else:
+        click.echo(summary.text(result, paint.painted, paint.columns()))
