@@ -1,70 +1,69 @@
-"""A server with the layout of the public global layers: small tiles made on demand, ranges, faults to order, a STAC search."""
+"""A server with the layout of the public global layers: ranges, faults to order, a STAC search. Run as a program, it serves.
+
+It is a process of its own: GDAL holds Python's lock while it waits, and a server in a thread of the same process would wait too.
+"""
 
 from __future__ import annotations
 
 import http.server
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import rasterio
-from rasterio.transform import from_origin
-
-from pipelines.fetch.register import Product, products
+from typing import Any
 
 
 @dataclass
 class Globe:
-    """What the server does. fail : answers 503 so many times in all; refuse : paths answered 403; slow : seconds an answer."""
+    """The tests' end of it: a folder to lay tiles in, and what the server is told and tells.
+
+    fail : answers 503 so many times in all; slow : seconds before an answer; refuse : paths answered 403; items, page : of the
+    STAC search.
+    """
 
     folder: Path
-    url: str = ""
-    fail: int = 0
-    slow: float = 0.0
-    refuse: str = ""
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
-    items: list[dict] = field(default_factory=list)
-    page: int = 2
-    tokens: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    url: str
 
-    def reads(self, word: str = ".tif") -> list[str]:
-        """Paths of which something was read, the first byte alone not counted."""
-        return [path for _, path, span in self.asked if word in path and span not in ("", "bytes=0-0")]
+    def tell(self, **orders: Any) -> None:
+        """Order faults or items of the server."""
+        request = urllib.request.Request(f"{self.url}/control", json.dumps(orders).encode())
+        urllib.request.urlopen(request).close()
 
+    def state(self) -> dict[str, Any]:
+        """asked : method, path and range of every request; and what was ordered, as it now stands."""
+        with urllib.request.urlopen(f"{self.url}/control") as answer:
+            return json.loads(answer.read())
 
-def put(
-    globe: Globe, path: str, west: float, north: float, values: np.ndarray, per_degree: float, *, nodata=None, crs="EPSG:4326",
-    pixel=None,
-) -> Path:  # fmt: skip
-    """Lay a tile where the server finds it, as a tiled GeoTIFF."""
-    target = globe.folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    size = pixel or 1 / per_degree
-    with rasterio.open(
-        target, "w", driver="GTiff", height=values.shape[0], width=values.shape[1], count=1, dtype=values.dtype, crs=crs,
-        transform=from_origin(west, north, size, size), nodata=nodata, tiled=True, blockxsize=256, blockysize=256,
-        compress="deflate",
-    ) as d:  # fmt: skip
-        d.write(values, 1)
-    return target
+    def reads(self) -> list[str]:
+        """Paths of rasters of which something was read, the first byte alone not counted."""
+        return [p for _, p, span in self.state()["asked"] if ".tif" in p and span not in ("", "bytes=0-0")]
 
 
-def small(name: str, per_degree: int, piece=(64, 64)) -> Product:
-    """A product of the register with pixels so large that its tiles are small; all else is its own."""
-    from dataclasses import replace
+@contextmanager
+def serving(folder: Path):
+    """The server on a port of its own, on this machine only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, __file__, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield Globe(folder, server.stdout.readline().strip())
+        finally:
+            server.kill()
 
-    return replace(products()[name], per_degree=per_degree, piece=piece)
 
-
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    globe: Globe
+    folder = Path()
+    url = ""
+    told: dict[str, Any] = {"asked": [], "fail": 0, "slow": 0.0, "refuse": "", "items": [], "page": 2, "tokens": 0}  # noqa: RUF012
+    found: list[dict[str, Any]] = []  # noqa: RUF012
+    lock = threading.Lock()
 
     def log_message(self, *_):
         pass
@@ -77,49 +76,56 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._search(body)
+        if self.path == "/control":
+            self.told.update(body)
+            return self._json({})
+        self.told["wanted"] = body
+        Handler.found = [i for i in self.told["items"] if _meets(i["bbox"], body["bbox"])]
+        return self._page(0)
 
     def _answer(self, head=False):
-        g = self.globe
         path = self.path.partition("?")[0].lstrip("/")
         span = self.headers.get("Range", "")
-        with g.lock:
-            g.asked.append((self.command, self.path.lstrip("/"), span))
-            busy = g.fail > 0 and path.endswith((".tif", ".vrt"))
-            if busy:
-                g.fail -= 1
-        if g.slow and path.endswith(".tif") and span not in ("", "bytes=0-0"):
-            time.sleep(g.slow)
+        if path == "control":
+            return self._json(self.told)
+        busy = self._note(path, span)
         if busy:
             return self._send(503, b"busy", {"Retry-After": "0"}, head)
-        if g.refuse and g.refuse in path:
+        if self.told["refuse"] and self.told["refuse"] in path:
             return self._send(403, b"no", {}, head)
         if "/token/" in path:
-            g.tokens += 1
+            self.told["tokens"] += 1
             return self._json({"token": "sig=secret"})
         if path.endswith("search"):
             return self._page(int(re.search(r"page=(\d+)", self.path)[1]))
-        file = g.folder / path
+        return self._file(self.folder / path, span, head)
+
+    def _note(self, path, span):
+        raster = path.endswith((".tif", ".vrt"))
+        with self.lock:
+            self.told["asked"].append((self.command, self.path.lstrip("/"), span))
+            busy = raster and self.told["fail"] > 0
+            self.told["fail"] -= busy
+        if raster and span not in ("", "bytes=0-0"):
+            time.sleep(self.told["slow"])
+        return busy
+
+    def _file(self, file, span, head):
         if not file.is_file():
             return self._send(404, b"none", {}, head)
         data = file.read_bytes()
-        told = {"Accept-Ranges": "bytes", "ETag": f'"{file.stat().st_mtime_ns}"', "Content-Type": "image/tiff"}
+        said = {"Accept-Ranges": "bytes", "ETag": f'"{file.stat().st_mtime_ns}"', "Content-Type": "image/tiff"}
         if hit := re.fullmatch(r"bytes=(\d+)-(\d*)", span):
             begin, end = int(hit[1]), min(int(hit[2] or len(data) - 1), len(data) - 1)
-            told["Content-Range"] = f"bytes {begin}-{end}/{len(data)}"
-            return self._send(206, data[begin : end + 1], told, head)
-        return self._send(200, data, told, head)
-
-    def _search(self, body):
-        self.globe.found = [i for i in self.globe.items if _meets(i["bbox"], body["bbox"])]
-        self.globe.wanted = body
-        self._page(0)
+            said["Content-Range"] = f"bytes {begin}-{end}/{len(data)}"
+            return self._send(206, data[begin : end + 1], said, head)
+        return self._send(200, data, said, head)
 
     def _page(self, number):
-        g = self.globe
-        begin = number * g.page
-        links = [{"rel": "next", "href": f"{g.url}/stac/v1/search?page={number + 1}"}] if begin + g.page < len(g.found) else []
-        self._json({"type": "FeatureCollection", "features": g.found[begin : begin + g.page], "links": links})
+        begin, size = number * self.told["page"], self.told["page"]
+        more = begin + size < len(self.found)
+        links = [{"rel": "next", "href": f"{self.url}/stac/v1/search?page={number + 1}"}] if more else []
+        self._json({"type": "FeatureCollection", "features": self.found[begin : begin + size], "links": links})
 
     def _json(self, content):
         self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"}, False)
@@ -141,17 +147,9 @@ def _meets(a, b):
     return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
 
 
-@contextmanager
-def serving(folder: Path):
-    """The server on a port of its own, on this machine only."""
-    globe = Globe(folder)
-    handler = type("Handler", (_Handler,), {"globe": globe})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        globe.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield globe
-        finally:
-            server.shutdown()
-            thread.join()
+if __name__ == "__main__":
+    Handler.folder = Path(sys.argv[1])
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Handler.url = f"http://127.0.0.1:{server.server_address[1]}"
+        print(Handler.url, flush=True)
+        server.serve_forever()

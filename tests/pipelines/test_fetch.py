@@ -11,12 +11,14 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from click.testing import CliRunner
-from globeserver import put, serving, small
+from rasterio.transform import from_origin
 from shapely.geometry import MultiPolygon, box
 
+from globeserver import serving
 from pipelines.assess import run
 from pipelines.assess.study import from_toml
 from pipelines.cli import main
@@ -38,6 +40,23 @@ COVER, BIOMASS = 40, 30
 def globe(tmp_path):
     with serving(tmp_path / "globe") as found:
         yield found
+
+
+def put(globe, path, west, north, values, per_degree=1, *, nodata=None, crs="EPSG:4326", pixel=None):
+    """Lay a tiled GeoTIFF where the server finds it."""
+    target = globe.folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place = from_origin(west, north, pixel or 1 / per_degree, pixel or 1 / per_degree)
+    with rasterio.open(
+        target, "w", driver="GTiff", height=values.shape[0], width=values.shape[1], count=1, dtype=values.dtype, crs=crs,
+        transform=place, nodata=nodata, tiled=True, blockxsize=256, blockysize=256, compress="deflate",
+    ) as d:  # fmt: skip
+        d.write(values, 1)
+
+
+def small(name, per_degree):
+    """A product of the register with pixels so large that its tiles are small; all else is its own."""
+    return replace(register.products()[name], per_degree=per_degree, piece=(64, 64))
 
 
 def regions(path, *shapes, crs="EPSG:4326"):
@@ -63,7 +82,14 @@ def lay_cover(globe, *corners, year=2021, version="v200"):
 def lay_biomass(globe, name="N30E100", west=100, north=30, year=2021):
     values = np.arange((10 * BIOMASS) ** 2, dtype=np.uint16).reshape(10 * BIOMASS, -1) % 300
     for kind, data in (("AGB", values), ("AGB_SD", values // 5)):
-        put(globe, f"cci/{year}/{name}_ESACCI-BIOMASS-L4-{kind}-MERGED-100m-{year}-fv7.0.tif", west, north, data, BIOMASS)
+        put(
+            globe,
+            f"cci/{year}/{name}_ESACCI-BIOMASS-L4-{kind}-MERGED-100m-{year}-fv7.0.tif",
+            west,
+            north,
+            data,
+            BIOMASS,
+        )
 
 
 def order(globe, folder, region, *names, year=2021, **more):
@@ -93,8 +119,7 @@ def test_tiles_join_at_their_seams_to_the_pixel(globe, tmp_path):
         col, row = ~place * (x, y)
         assert values[int(row), int(col)] == expected, (x, y)
     assert (values > 0).all()
-    assert set(globe.reads()) == {p for p in globe.reads() if "_Map.tif" in p}
-    assert len({p for p in globe.reads()}) == 4
+    assert len(set(globe.reads())) == 4
 
 
 def test_tiles_of_the_open_sea_are_not_there_and_mean_no_land(globe, tmp_path):
@@ -116,7 +141,6 @@ def test_only_tiles_and_pieces_that_a_region_touches_are_read(globe, tmp_path):
 
 
 def test_open_sea_alone_is_told(globe, tmp_path):
-    (tmp_path / "globe").mkdir()
     region = regions(tmp_path / "r.gpkg", box(-30, 10, -29, 11))
     with pytest.raises(RunError, match="has no land cover there; is the region on land"):
         fetch(order(globe, tmp_path / "out", region))
@@ -132,7 +156,12 @@ def test_open_sea_alone_is_told(globe, tmp_path):
         ("cci_biomass_sd", -65.0, -5.0, "2021/N00W070_ESACCI-BIOMASS-L4-AGB_SD-MERGED-100m-2021-fv7.0.tif"),
         ("cci_biomass", 15.0, -15.0, "2021/S10E010_ESACCI-BIOMASS-L4-AGB-MERGED-100m-2021-fv7.0.tif"),
         ("hansen", -65.0, 5.0, "Hansen_GFC-2023-v1.11_treecover2000_10N_070W.tif"),
-        ("copernicus_dem", 6.5, 0.5, "Copernicus_DSM_COG_10_N00_00_E006_00_DEM/Copernicus_DSM_COG_10_N00_00_E006_00_DEM.tif"),
+        (
+            "copernicus_dem",
+            6.5,
+            0.5,
+            "Copernicus_DSM_COG_10_N00_00_E006_00_DEM/Copernicus_DSM_COG_10_N00_00_E006_00_DEM.tif",
+        ),
     ],
 )
 def test_tiles_are_named_as_their_makers_name_them(tmp_path, product, x, y, end):
@@ -151,16 +180,16 @@ def test_tiles_are_named_as_their_makers_name_them(tmp_path, product, x, y, end)
 def test_a_busy_server_is_asked_again(globe, tmp_path):
     lay_cover(globe, (99, 24))
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
-    globe.fail = 2
+    globe.tell(fail=2)
     calm = fetch(order(globe, tmp_path / "calm", region))
-    assert globe.fail == 0
+    assert globe.state()["fail"] == 0
     assert (read(calm.out / "landcover.tif")[0] > 0).all()
 
 
 def test_a_server_that_stays_busy_is_told(globe, tmp_path):
     lay_cover(globe, (99, 24))
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
-    globe.fail = 10_000
+    globe.tell(fail=10_000)
     with pytest.raises(RunError, match=r"the server is busy \(503 Service Unavailable\) and stayed so 3 times"):
         fetch(order(globe, tmp_path / "out", region))
     assert not (tmp_path / "out" / "landcover.tif").exists()
@@ -173,27 +202,33 @@ def test_offline_is_one_clear_sentence(tmp_path):
     assert found.exit_code == 1
     said = found.stderr.strip().splitlines()
     assert len(said) == 1
-    assert said[0].startswith("sinks: http://127.0.0.1:9/wc/v200/2021/map/ESA_WorldCover_10m_2021_v200_N24E099_Map.tif: the server ")
+    assert said[0].startswith(
+        "sinks: http://127.0.0.1:9/wc/v200/2021/map/ESA_WorldCover_10m_2021_v200_N24E099_Map.tif: the server "
+    )
     assert "check the network or proxy, name a copy with --mirror PRODUCT=URL" in said[0]
 
 
 def test_a_refusal_and_a_moved_globe_are_told(globe, tmp_path):
     lay_cover(globe, (99, 24))
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
-    globe.refuse = "_Map.tif"
+    globe.tell(refuse="_Map.tif")
     with pytest.raises(RunError, match=r"the server refuses it \(403\)"):
         fetch(order(globe, tmp_path / "out", region))
-    globe.refuse = ""
+    globe.tell(refuse="")
     soil = replace(small("soilgrids", 48), base=f"{globe.url}/soil")
     with pytest.raises(RunError, match="the server has no such file; the address of soilgrids has changed"):
-        fetch(replace(order(globe, tmp_path / "out", region), products=[*order(globe, tmp_path, region).products, soil]))
+        fetch(
+            replace(order(globe, tmp_path / "out", region), products=[*order(globe, tmp_path, region).products, soil])
+        )
 
 
 def test_a_file_that_is_no_raster_is_told(globe, tmp_path):
     lay_cover(globe, (99, 24))
     next((tmp_path / "globe").rglob("*_Map.tif")).write_bytes(b"<html>please log in</html>")
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
-    with pytest.raises(RunError, match="N24E099_Map.tif: not a raster that GDAL can read; it may be a login or error page"):
+    with pytest.raises(
+        RunError, match=r"N24E099_Map.tif: not a raster that GDAL can read; it may be a login or error page"
+    ):
         fetch(order(globe, tmp_path / "out", region))
 
 
@@ -206,7 +241,7 @@ def test_what_is_there_is_not_fetched_again(globe, tmp_path):
     region = regions(tmp_path / "r.gpkg", box(100.2, 24.5, 101, 26))
     asked = order(globe, tmp_path / "out", region, "worldcover", "cci_biomass")
     first = fetch(asked)
-    globe.asked.clear()
+    globe.tell(asked=[])
     again = fetch(asked)
     assert globe.reads() == []
     assert [e["rasters"] for e in again.sources] == [e["rasters"] for e in first.sources]
@@ -225,7 +260,15 @@ def test_a_map_that_changed_on_the_server_is_fetched_anew(globe, tmp_path):
     asked = order(globe, tmp_path / "out", region, cache=tmp_path / "cache")
     first = manifest.sha256(fetch(asked).out / "landcover.tif")
     tile = next((tmp_path / "globe").rglob("*_Map.tif"))
-    put(globe, tile.relative_to(tmp_path / "globe"), 99, 27, np.full((3 * COVER, 3 * COVER), 40, np.uint8), COVER, nodata=0)
+    put(
+        globe,
+        tile.relative_to(tmp_path / "globe"),
+        99,
+        27,
+        np.full((3 * COVER, 3 * COVER), 40, np.uint8),
+        COVER,
+        nodata=0,
+    )
     assert manifest.sha256(fetch(asked).out / "landcover.tif") != first
 
 
@@ -235,7 +278,7 @@ def test_a_cache_serves_other_regions_and_stays_small(globe, tmp_path):
     both = regions(tmp_path / "b.gpkg", box(99.1, 24.1, 101.9, 26.9))
     fetch(order(globe, tmp_path / "one", west, cache=tmp_path / "cache"))
     before = set((tmp_path / "cache").rglob("*.piece"))
-    globe.asked.clear()
+    globe.tell(asked=[])
     fetch(order(globe, tmp_path / "two", both, cache=tmp_path / "cache"))
     apart = fetch(order(globe, tmp_path / "three", both))
     assert before < set((tmp_path / "cache").rglob("*.piece"))
@@ -260,10 +303,11 @@ def test_a_killed_fetch_goes_on_to_the_same_bytes(globe, tmp_path):
     lay_cover(globe, (99, 24), (102, 24))
     region = regions(tmp_path / "r.gpkg", box(99.1, 24.1, 104.9, 26.9))
     whole = fetch(order(globe, tmp_path / "whole", region))
-    globe.slow = 0.05
+    globe.tell(slow=0.05)
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
     running = subprocess.Popen(
-        [sys.executable, "-c", KILLED, globe.url, str(tmp_path / "out"), region], env={**os.environ, "PYTHONPATH": paths}
+        [sys.executable, "-c", KILLED, globe.url, str(tmp_path / "out"), region],
+        env={**os.environ, "PYTHONPATH": paths},
     )
     pieces = tmp_path / "out" / ".fetch"
     until = time.monotonic() + 60
@@ -275,8 +319,7 @@ def test_a_killed_fetch_goes_on_to_the_same_bytes(globe, tmp_path):
     assert 3 <= len(kept) < 15
     assert not (tmp_path / "out" / "landcover.tif").exists()
     next(iter(kept)).write_bytes(b"half a piece")
-    globe.slow = 0.0
-    globe.asked.clear()
+    globe.tell(slow=0.0, asked=[])
     on = fetch(order(globe, tmp_path / "out", region))
     assert len(globe.reads()) < 60
     assert manifest.sha256(on.out / "landcover.tif") == manifest.sha256(whole.out / "landcover.tif")
@@ -307,7 +350,9 @@ def test_a_region_across_the_antimeridian_is_one(globe, tmp_path):
 
 @pytest.mark.parametrize(("crs", "crosses"), [("EPSG:3832", True), ("EPSG:32649", False)])
 def test_projected_regions_come_to_longitude_and_latitude(tmp_path, crs, crosses):
-    centre = gpd.GeoSeries([box(179.5, -17, 180.0, -16) if crosses else box(110, 24, 111, 25)], crs="EPSG:4326").to_crs(crs)
+    centre = gpd.GeoSeries([box(179.5, -17, 180.0, -16) if crosses else box(110, 24, 111, 25)], crs="EPSG:4326").to_crs(
+        crs
+    )
     west, south, east, north = centre.total_bounds
     area = read_area(regions(tmp_path / "r.gpkg", box(west, south, east + (100_000 if crosses else 0), north), crs=crs))
     assert area.crosses is crosses
@@ -328,24 +373,25 @@ def test_a_stac_search_finds_tiles_of_other_projections_page_by_page(globe, tmp_
     zone = {47: (102.0, 500_000.0), 48: (108.0, 300_000.0)}
     for number, (_, west) in zone.items():
         values = np.full((400, 600), number - 40, np.uint8)
-        put(globe, f"lulc/{number}R.tif", west, 2_820_000.0, values, 0, nodata=0, crs=f"EPSG:326{number}", pixel=1000.0)
+        put(globe, f"lulc/{number}R.tif", west, 2_820_000.0, values, nodata=0, crs=f"EPSG:326{number}", pixel=1000.0)
     boxes = {47: [102.0, 21.8, 107.0, 25.5], 48: [104.9, 21.8, 111.0, 25.5]}
     about = {"start_datetime": "2021-01-01T00:00:00Z"}
-    globe.items = [
+    items = [
         {"id": f"{n}R", "bbox": b, "properties": about, "assets": {"data": {"href": f"{globe.url}/lulc/{n}R.tif"}}}
         for n, b in boxes.items()
     ]
-    globe.items += [{**globe.items[0], "id": "last year", "properties": {"start_datetime": "2020-01-01T00:00:00Z"}}]
-    globe.page = 1
+    items += [{**items[0], "id": "last year", "properties": {"start_datetime": "2020-01-01T00:00:00Z"}}]
+    globe.tell(page=1, items=items)
     region = regions(tmp_path / "r.gpkg", box(103, 23, 108.5, 25))
     product = replace(small("io_lulc", 60), base=globe.url)
     found = fetch(replace(order(globe, tmp_path / "out", region), products=[product]))
     values, place, _ = read(found.out / "landcover.tif")
     assert values[tuple(int(v) for v in (~place * (103.5, 24))[::-1])] == 7
     assert values[tuple(int(v) for v in (~place * (108.2, 24))[::-1])] == 8
-    assert globe.wanted["collections"] == ["io-lulc-annual-v02"]
-    assert globe.wanted["datetime"].startswith("2021-01-01")
-    assert globe.tokens == 2  # one for looking, one for reading
+    state = globe.state()
+    assert state["wanted"]["collections"] == ["io-lulc-annual-v02"]
+    assert state["wanted"]["datetime"].startswith("2021-01-01")
+    assert state["tokens"] == 2  # one for looking, one for reading
     assert all("sig=secret" in p for p in globe.reads())
     assert "secret" not in (found.out / "sources.json").read_text(encoding="utf-8")
 
@@ -353,18 +399,21 @@ def test_a_stac_search_finds_tiles_of_other_projections_page_by_page(globe, tmp_
 def test_a_globe_in_another_projection_is_brought_to_degrees(globe, tmp_path):
     lay_cover(globe, (99, 24))
     igh = "+proj=igh +lat_0=0 +lon_0=0 +datum=WGS84 +units=m +no_defs"
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", igh, always_xy=True).transform(100.25, 25.0)
     values = np.full((200, 200), 55, np.int16)
-    values[:, 100:] = -32768
-    put(globe, "soil/ocs/ocs_0-30cm_mean.vrt", 10_700_000.0, 2_950_000.0, values, 0, nodata=-32768, crs=igh, pixel=2000.0)
+    values[:, 100:] = -32768  # the stock ends where the region's middle is
+    put(globe, "soil/ocs/ocs_0-30cm_mean.vrt", x - 200_000, y + 200_000, values, nodata=-32768, crs=igh, pixel=2000.0)
     soil = replace(small("soilgrids", 48), base=f"{globe.url}/soil")
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 25.5))
     asked = order(globe, tmp_path / "out", region)
     found = fetch(replace(asked, products=[*asked.products, soil]))
     with rasterio.open(found.out / "soc.tif") as d:
-        values, unit = d.read(1), d.units[0]
+        values, unit, place = d.read(1), d.units[0], d.transform
     assert unit == "Mg C ha-1"
     assert set(np.unique(values)) <= {55, -32768}
-    assert (values == 55).any()
+    row, col = (int(v) for v in (~place * (100.25, 25.0))[::-1])
+    assert values[row, col - 3] == 55
+    assert values[row, col + 3] == -32768
     assert 'soc = "soc.tif"\nsoil_depth = 30\n' in found.assessment.read_text(encoding="utf-8")
 
 
@@ -374,7 +423,7 @@ def test_a_folder_with_the_same_layout_is_a_mirror(globe, tmp_path):
     asked = order(globe, tmp_path / "out", region)
     local = [replace(p, base=str(tmp_path / "globe" / "wc")) for p in asked.products]
     found = fetch(replace(asked, products=local))
-    assert globe.asked == []
+    assert globe.state()["asked"] == []
     assert (read(found.out / "landcover.tif")[0] > 0).all()
 
 
@@ -385,7 +434,9 @@ def test_what_is_fetched_is_assessed_and_cited(globe, tmp_path):
     lay_cover(globe, (99, 24))
     lay_biomass(globe, year=2024)
     region = regions(tmp_path / "r.gpkg", box(100.2, 24.5, 101, 25.5), box(101, 24.5, 101.5, 25.5))
-    asked = order(globe, tmp_path / "in", region, "worldcover", "cci_biomass", "cci_biomass_sd", year=2026, region_id="code")
+    asked = order(
+        globe, tmp_path / "in", region, "worldcover", "cci_biomass", "cci_biomass_sd", year=2026, region_id="code"
+    )
     found = fetch(asked)
     assert found.notes == (
         "worldcover: there is no map of 2026; that of 2021 stands for it",
@@ -414,7 +465,7 @@ def test_what_is_fetched_is_assessed_and_cited(globe, tmp_path):
 
 
 def test_mistakes_are_told_with_what_was_meant():
-    with pytest.raises(InputError, match="'worldcovr', which is no product or layer .did you mean 'worldcover'"):
+    with pytest.raises(InputError, match=r"'worldcovr', which is no product or layer .did you mean 'worldcover'"):
         register.chosen(["worldcovr"])
     with pytest.raises(InputError, match="worldcover and io_lulc, both the layer landcover"):
         register.chosen(["worldcover", "io_lulc"])
@@ -455,12 +506,20 @@ def test_one_fetch_at_a_time_in_a_folder(globe, tmp_path):
 
     (tmp_path / "out").mkdir()
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
-    with filelock.FileLock(tmp_path / "out" / ".fetch.lock"), pytest.raises(InputError, match="another fetch is writing"):
+    with (
+        filelock.FileLock(tmp_path / "out" / ".fetch.lock"),
+        pytest.raises(InputError, match="another fetch is writing"),
+    ):
         fetch(order(globe, tmp_path / "out", region))
 
 
 def test_a_record_by_hand_is_carried_into_a_run(tmp_path):
-    entry = {"files": ["lc.tif"], "title": "Our survey", "licence": "internal", "bibtex": "@misc{survey,\n  title = {Our survey}\n}\n"}
+    entry = {
+        "files": ["lc.tif"],
+        "title": "Our survey",
+        "licence": "internal",
+        "bibtex": "@misc{survey,\n  title = {Our survey}\n}\n",
+    }
     provenance.write(tmp_path, {"sources": [entry]})
     assert provenance.of_files([str(tmp_path / "lc.tif"), str(tmp_path / "other.tif")])[0]["title"] == "Our survey"
     (tmp_path / "sources.json").write_text("{}", encoding="utf-8")
