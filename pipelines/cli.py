@@ -16,6 +16,7 @@ from pipelines.verbs import (
     listcli,
     parameterscli,
     plotcli,
+    reportcli,
     reservescli,
     rollupcli,
     runcli,
@@ -27,7 +28,6 @@ from pipelines.verbs import (
 from pipelines.verbs.answers import Group, answers
 from pipelines.verbs.assessoptions import assess_options, collected
 from sinks import __version__
-
 
 _SECTIONS = {
     "Start": ("demo", "new", "check", "layers", "legends", "parameters", "fetch"),
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 for _command in (assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, runcli.cite, listcli.layers,
-                 listcli.legends, parameterscli.parameters, plotcli.plot):  # fmt: skip
+                 listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report):  # fmt: skip
     main.add_command(_command)
 for _command in certaintycli.commands(answers):
     main.add_command(_command)

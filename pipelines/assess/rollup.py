@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -77,8 +77,11 @@ def rollup(
     whole_nation: bool = False,
     allow_overlap: bool = False,
     overwrite: bool = False,
+    finish: Callable[[Path], None] | None = None,
 ) -> RollUp:
     """Add up finished runs and write the account of them all into ``out``.
+
+    finish : makes further outputs of the folder in which the others are gathered, e.g. the report.
 
     Raises InputError when a run is none, is damaged, or differs from the first in year, legend, definition, parameters or
     options; when two runs claim the same ground, unless that is allowed; and when there are fewer than two.
@@ -113,7 +116,7 @@ def rollup(
             folder, account, coverage, card, policy_views(account), _table(parts), found, float(gap), tuple(notes),
             tuple(warnings), time.monotonic() - start,
         )  # fmt: skip
-        _write(result, table, parts, work.finished)
+        _write(result, table, parts, work.finished, finish)
         work.publish()
     return result
 
@@ -226,7 +229,9 @@ def _table(parts: Sequence[_Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", "finished", "regions", "area_ha", "carbon_total_mg_c"])
 
 
-def _write(result: RollUp, errors: pd.DataFrame, parts: Sequence[_Run], stage: Path) -> None:
+def _write(
+    result: RollUp, errors: pd.DataFrame, parts: Sequence[_Run], stage: Path, finish: Callable[[Path], None] | None
+) -> None:
     tables.write_account(result.account, stage)
     for name, frame in (
         ("coverage", result.coverage), ("scorecard", result.scorecard), ("views", result.views), ("runs", result.runs),
@@ -250,7 +255,7 @@ def _write(result: RollUp, errors: pd.DataFrame, parts: Sequence[_Run], stage: P
         whole, result.account, result.coverage, result.views, result.scorecard, _coefficients(parts), about,
         stage / "assessment.gpkg",
     )  # fmt: skip
-    manifest.write(stage, about)
+    manifest.write(stage, about, finish)
 
 
 def _coefficients(parts: Sequence[_Run]) -> pd.DataFrame:

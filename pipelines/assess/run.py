@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,11 @@ _FALLBACK = {
 """What is done where a class layer has no class."""
 
 
-def assess(study: Study) -> Result:
-    """Run one assessment and write its outputs into ``study.out``, all of them or none."""
+def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result:
+    """Run one assessment and write its outputs into ``study.out``, all of them or none.
+
+    finish : makes further outputs of the folder in which the others are gathered, e.g. the report.
+    """
     start = time.monotonic()
     out = prepare_out_dir(study.out, study.overwrite)
     with workspace(out) as work, log_file(out, work.begun):
@@ -82,7 +86,7 @@ def assess(study: Study) -> Result:
             _unknown(partial), (*plan.notes, *sure.notes), _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations, sure, _kept(plan, partial), work.finished)
+        _write(plan, result, citations, sure, _kept(plan, partial), work.finished, finish)
         work.publish()
     return result
 
@@ -233,8 +237,9 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
 
 
 def _write(
-    plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, kept: kepterrors.Kept | None, stage: Path
-) -> None:
+    plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, kept: kepterrors.Kept | None, stage: Path,
+    finish: Callable[[Path], None] | None,
+) -> None:  # fmt: skip
     tables.write_account(result.account, stage)
     tables.write_table(result.coverage, stage / "coverage.csv")
     tables.write_table(result.scorecard, stage / "scorecard.csv")
@@ -255,7 +260,7 @@ def _write(
     )  # fmt: skip
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(stage, about)
+    manifest.write(stage, about, finish)
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

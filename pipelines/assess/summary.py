@@ -211,7 +211,10 @@ def _ending(result: Result, paint: Paint, columns: int | None) -> str:
     lines += [_told("Warning", w, "warning", paint, columns) for w in result.warnings]
     pace = f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s)"
     lines.append(f"{pace}; {paint(f'all {len(result.checks)} closure checks hold', 'good')}.")
-    lines.append(f"Written to {result.out}: maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json")
+    report = "report.html, " if (result.out / "report.html").is_file() else ""
+    lines.append(
+        f"Written to {result.out}: {report}maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json"
+    )
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -74,8 +74,11 @@ class ChangeResult:
         return self.ledgers[-1]
 
 
-def change(study: ChangeStudy) -> ChangeResult:
-    """Run one change and write its outputs into the study's ``out``, all of them or none."""
+def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> ChangeResult:
+    """Run one change and write its outputs into the study's ``out``, all of them or none.
+
+    finish : makes further outputs of the folder in which the others are gathered, e.g. the report.
+    """
     start = time.monotonic()
     first = study.first
     out = prepare_out_dir(first.out, first.overwrite)
@@ -113,7 +116,7 @@ def change(study: ChangeStudy) -> ChangeResult:
             tuple(dict.fromkeys([*notes, *_notes(study, whole, partial)])), _warnings(study, ledgers[-1]), tuple(found),
             time.monotonic() - start, plans[0].pixels,
         )  # fmt: skip
-        _write(study, plans, result, work.finished)
+        _write(study, plans, result, work.finished, finish)
         work.publish()
     return result
 
@@ -391,7 +394,9 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------ files
 
 
-def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path) -> None:
+def _write(
+    study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path, finish: Callable[[Path], None] | None
+) -> None:
     found = changetables.frames(result.ledgers, result.errors, result.series)
     if result.gain_loss is not None:
         found["gain_loss"] = changetables.named(result.span, result.gain_loss)
@@ -427,6 +432,7 @@ def _write(study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stag
             "warnings": result.warnings,
             "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
         },
+        finish,
     )  # fmt: skip
 
 

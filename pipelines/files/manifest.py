@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -59,15 +59,38 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write ``manifest.json``, with the digest of every output beside it."""
-    outputs = {
-        str(p.relative_to(folder)): {"bytes": p.stat().st_size, "sha256": sha256(p)}
-        for p in sorted(folder.rglob("*"))
-        if p.is_file() and p.name not in (NAME, "run.log") and not p.name.startswith(".")
-    }
+def write(folder: Path, content: Mapping[str, Any], finish: Callable[[Path], None] | None = None) -> None:
+    """Write ``manifest.json``, with the digest of every output beside it.
+
+    finish : makes further outputs from the folder as it then stands, e.g. its report.
+    """
+    outputs = _outputs(folder, {})
+    _save(folder, {**content, "outputs": outputs})
+    if finish is not None:
+        finish(folder)
+        _save(folder, {**content, "outputs": _outputs(folder, outputs)})
+
+
+def add(folder: Path, names: Sequence[str]) -> None:
+    """Take outputs into the manifest of a finished run that were made after it, as they now are."""
+    about = read(folder)
+    _save(folder, {**about, "outputs": {**about.get("outputs", {}), **{n: _told(folder / n) for n in names}}})
+
+
+def _outputs(folder: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Size and digest of every file; those that are known are not read again."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    names = {str(p.relative_to(folder)): p for p in files if p.name not in (NAME, "run.log") and p.name[0] != "."}
+    return {name: known.get(name) or _told(path) for name, path in names.items()}
+
+
+def _told(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _save(folder: Path, content: Mapping[str, Any]) -> None:
     with atomic_path(folder / NAME) as part:
-        text = json.dumps({**content, "outputs": outputs}, indent=2, ensure_ascii=False, default=_plain)
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=_plain)
         part.write_text(text + "\n", encoding="utf-8")
 
 

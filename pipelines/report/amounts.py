@@ -59,7 +59,7 @@ class Scale:
     unit: str
     decimals: int
     commas: bool
-    gap: str = " "
+    gap: str = "\u00a0"
 
     def number(self, value: float) -> str:
         """The number alone."""
@@ -77,7 +77,7 @@ def scale(size: float, kind: str, language: str) -> Scale:
     unit = UNITS[kind]
     text = unit.name.of(language)
     if not unit.counted:
-        return Scale(1.0, text, unit.decimals, commas=False, gap="" if text == "%" and language == "zh" else " ")
+        return Scale(1.0, text, unit.decimals, commas=False, gap="" if text == "%" and language == "zh" else "\u00a0")
     size = abs(size)
     for least, word in _STEPS[language]:
         if size >= least:
@@ -90,6 +90,12 @@ def scale(size: float, kind: str, language: str) -> Scale:
 def said(value: float, kind: str) -> Both:
     """An amount with its unit."""
     return Both(*(_with_unit(value, scale(value, kind, language)) for language in LANGUAGES))
+
+
+def said_apart(value: float, kind: str) -> tuple[Both, Both]:
+    """A number and its unit, each on its own: a headline sets the unit smaller."""
+    ways = [scale(value, kind, language) for language in LANGUAGES]
+    return Both(*(way.number(value) for way in ways)), Both(*(way.unit for way in ways))
 
 
 def signed(value: float, kind: str) -> Both:

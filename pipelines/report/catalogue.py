@@ -26,6 +26,10 @@ class Both:
         """The text in one language."""
         return self.zh if language == "zh" else self.en
 
+    def pair(self) -> dict[str, str]:
+        """Language → text, for the page's script."""
+        return {language: self.of(language) for language in LANGUAGES}
+
     def __html__(self) -> str:
         en, zh = html.escape(self.en), html.escape(self.zh)
         if en == zh:

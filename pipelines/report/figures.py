@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipelines.report.amounts import interval, said
+from pipelines.report.amounts import interval, said, said_apart
 from pipelines.report.catalogue import Both, joined, same, say
-from pipelines.report.holdings import Range, total
+from pipelines.report.changes import Story
+from pipelines.report.holdings import Range, total, whole_row
 from pipelines.report.runfolder import CHANGE, SAMPLE, Run
 from sinks.accounts import TOTAL_REGION
 from sinks.quantities import BY_KEY, SINK_KEYS, TOTAL, VOLUME
@@ -29,8 +31,9 @@ class Headline:
     more: tuple[tuple[Both, float, str], ...] = ()
 
     @property
-    def told(self) -> Both:
-        return said(self.amount.value, self.kind)
+    def told(self) -> tuple[Both, Both]:
+        """Number and unit."""
+        return said_apart(self.amount.value, self.kind)
 
     @property
     def exact(self) -> Both:
@@ -51,9 +54,12 @@ def context(run: Run) -> Mapping[str, Any]:
     """Year, definition, depth and legend of a run, wherever its manifest has them."""
     about = run.about
     study = about.get("study", {})
+    study = {**study, **(study["epochs"][-1] if "epochs" in study else {})}
+    options = about.get("options", {})
     return {
         "forest_definition": about.get("forest_definition"), "year": study.get("year"), "legend": study.get("legend"),
-        "soil_depth_cm": about.get("options", {}).get("soil_depth_cm"), "parameters": about.get("parameters"),
+        "soil_depth_cm": options.get("soil_depth_cm", study.get("soil_depth")), "parameters": about.get("parameters"),
+        "draws": study.get("draws"), "error_range": study.get("error_range"),
         **{k: v for k, v in about.get("context", {}).items() if v is not None},
     }  # fmt: skip
 
@@ -92,19 +98,17 @@ def corrected_coverage(sample: Run) -> Range | None:
 
 def summary(sample: Run) -> dict[str, Any]:
     """What a reference sample told."""
-    import json
-
     return json.loads((sample.folder / "sample_summary.json").read_text(encoding="utf-8"))
 
 
 def _stocks(run: Run) -> list[Headline]:
     stock, carbon = total(run, VOLUME.key, "forest"), total(run, TOTAL.key)
-    rows = run.layer("assessment.gpkg", "region_table").set_index("region_id").loc[TOTAL_REGION]
-    area = float(rows["area_ha"])
+    whole = whole_row(run)
+    area = whole["area_ha"]
     depth = context(run)["soil_depth_cm"]
     return [
-        Headline("stock", say("term.stock"), Range(float(rows["stock_m3"]), stock.low, stock.high), "volume",
-                 say("headline.stock.about", density=said(float(rows["stock_m3_per_ha"]), "volume_density"))),
+        Headline("stock", say("term.stock"), Range(whole["stock_m3"], stock.low, stock.high), "volume",
+                 say("headline.stock.about", density=said(whole["stock_m3_per_ha"], "volume_density"))),
         Headline("carbon", say("term.carbon_stock"), carbon, "carbon", say("headline.carbon.about", depth=depth)),
         Headline("density", say("term.carbon_density"), Range(*(x / area for x in (carbon.value, carbon.low, carbon.high))),
                  "carbon_density", say("headline.density.about", area=said(area, "area"))),
@@ -132,3 +136,15 @@ def net_sink(change: Run) -> Headline:
     )
     about = say("headline.net_sink.about", first=first, last=last)
     return Headline("net_sink", say("term.net_sink"), Range(float(row["net_sink_t_co2_yr"])), "co2_yr", about, more)
+
+
+def of_change(change: Run, story: Story) -> list[Headline]:
+    """Of a change alone: change of carbon, net sink, change of coverage."""
+    span = say("headline.change.about", first=story.first, last=story.last)
+    found = [Headline("change", say("term.change"), story.carbon, "carbon", span), net_sink(change)]
+    rates = story.series.get("coverage_percent", ())
+    if len(rates) > 1:
+        more = tuple((same(y), v, "percent") for y, v in zip(story.epochs, rates, strict=True))
+        amount = Range(rates[-1] - rates[0])
+        found.append(Headline("coverage_change", say("term.coverage_change"), amount, "points", span, more))
+    return found

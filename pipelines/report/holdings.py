@@ -99,8 +99,10 @@ def by_ecosystem(run: Run, region: str = TOTAL_REGION) -> list[Ecosystem]:
     accounts = run.table("accounts.csv")
     part = accounts[(accounts["region_id"] == region) & (accounts["ecosystem"] != ALL)]
     order = {(c.ecosystem, c.forest_type or ALL): c.code for c in ecosystems.classes().values()} | {("forest", ALL): 0}
-    groups = sorted(part.groupby(["ecosystem", "forest_type"], sort=False), key=lambda g: order.get(g[0], 999))
-    return [_ecosystem(str(e), str(f), rows.set_index("quantity")) for (e, f), rows in groups]
+    groups = {(str(e), str(f)): rows for (e, f), rows in part.groupby(["ecosystem", "forest_type"], sort=False)}
+    return [
+        _ecosystem(*key, groups[key].set_index("quantity")) for key in sorted(groups, key=lambda k: order.get(k, 999))
+    ]
 
 
 def _ecosystem(ecosystem: str, forest_type: str, rows: pd.DataFrame) -> Ecosystem:
@@ -123,8 +125,7 @@ def range_of(rows: pd.DataFrame, quantity: str) -> Range:
     """A quantity of rows by quantity, with its interval as it stands in the table."""
     if quantity not in rows.index:
         return UNKNOWN
-    row = rows.loc[quantity]
-    return Range(float(row["value"]), float(row["low"]), float(row["high"]))
+    return Range(*(float(rows[c].to_dict()[quantity]) for c in ("value", "low", "high")))
 
 
 def total(run: Run, quantity: str, ecosystem: str = ALL) -> Range:
@@ -132,6 +133,13 @@ def total(run: Run, quantity: str, ecosystem: str = ALL) -> Range:
     t = run.table("accounts.csv")
     hit = t[(t["region_id"] == TOTAL_REGION) & (t["ecosystem"] == ecosystem) & (t["forest_type"] == ALL)]
     return range_of(hit.set_index("quantity"), quantity)
+
+
+def whole_row(run: Run) -> dict[str, float]:
+    """The numbers of the row of all regions together."""
+    rows = run.layer("assessment.gpkg", "region_table").set_index("region_id")
+    numbers = rows.select_dtypes("number")
+    return dict(zip(map(str, numbers.columns), numbers.loc[TOTAL_REGION].to_numpy(float), strict=True))
 
 
 def by_view(run: Run) -> list[View]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from pipelines.report.catalogue import Both, messages, same, say
 from pipelines.report.figures import context
-from pipelines.report.runfolder import ROLLUP, Run
+from pipelines.report.runfolder import CHANGE, ROLLUP, Run, file_name
+from sinks.layers import LAYERS
 from sinks.parameterfiles import titles
 from sinks.parameters import records
 
 _TERMS: Final = ("coverage", "stock", "carbon_stock", "carbon_density", "sink", "rate")
-_QUIET: Final = ("landcover", "out", "overwrite", "quiet", "json", "fresh", "dashboard", "layers", "maps", "workers")
+_QUIET: Final = ("out", "overwrite", "quiet", "json", "fresh", "dashboard", "layers", "maps", "workers")
 """Options that are told elsewhere, or that decide nothing about a number."""
 
 
@@ -54,8 +55,11 @@ def method(run: Run) -> Method:
     terms = tuple((say(f"term.{t}"), say(f"term.{t}.means"), say(f"term.{t}.unit")) for t in _TERMS)
     outputs = tuple((n, int(o["bytes"]), o["sha256"]) for n, o in about.get("outputs", {}).items())
     study = about.get("study", {})
+    study = {**study, **(study["epochs"][-1] if "epochs" in study else {})}
     options = tuple(
-        (k, str(v)) for k, v in study.items() if k not in _QUIET and k != "epochs" and v not in ("", None, [])
+        (k, _option(v))
+        for k, v in study.items()
+        if k not in (*_QUIET, "epochs") and k not in LAYERS and v not in ("", None, [], {})
     )
     return Method(
         terms, tuple(_rules(run)), tuple(_coefficients(run)), tuple(_inputs(about)), options,
@@ -75,9 +79,10 @@ def _rules(run: Run) -> list[Both]:
     if known["soil_depth_cm"]:
         found.append(say("rule.pools", depth=known["soil_depth_cm"]))
     found += [say("rule.volume"), say("rule.sinks"), say("rule.area")]
-    study = about.get("study", {})
-    if study.get("draws"):
-        found.append(say("rule.errors", draws=f"{study['draws']:,}", km=f"{study['error_range']:g}"))
+    if known["draws"]:
+        found.append(say("rule.errors", draws=f"{known['draws']:,}", km=f"{known['error_range']:g}"))
+    if run.kind == CHANGE:
+        found.append(say("rule.change"))
     if run.kind == ROLLUP:
         found.append(say("rule.rollup", runs=len(about.get("runs", ()))))
     return found
@@ -134,14 +139,18 @@ def _where(keys: str) -> str:
     return "; ".join(s for s in said if s)
 
 
+def _option(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_option, value))
+    return file_name(value) if isinstance(value, str) else str(value)
+
+
 def _inputs(about: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Layer, file and fingerprint; of several epochs, the year before the layer."""
     if "runs" in about:
-        return [("run", str(r["path"]), str((r.get("account") or {}).get("sha256", ""))) for r in about["runs"]]
+        return [("run", file_name(r["path"]), str((r.get("account") or {}).get("sha256", ""))) for r in about["runs"]]
     found = []
     for name, told in about.get("inputs", {}).items():
-        if "path" in told:
-            found.append((name, str(told["path"]), str(told.get("fingerprint", ""))))
-        else:
-            found += [(f"{name} {n}", str(t["path"]), str(t.get("fingerprint", ""))) for n, t in told.items()]
+        for layer, one in [(name, told)] if "path" in told else [(f"{name} {n}", t) for n, t in told.items()]:
+            found.append((layer, file_name(str(one["path"])), str(one.get("fingerprint", ""))))
     return found

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
-from pipelines.report.catalogue import Both, messages, same, say
+from pipelines.report.catalogue import Both, same, say
 from pipelines.report.figures import summary
-from pipelines.report.holdings import Range, ecosystem_name, range_of, total
-from pipelines.report.runfolder import SAMPLE, Run
+from pipelines.report.holdings import Range, ecosystem_name, range_of, total, whole_row
+from pipelines.report.runfolder import SAMPLE, Run, file_name
 from sinks.accounts import ALL, TOTAL_REGION
 from sinks.quantities import TOTAL, VOLUME
 
 _SHARES: Final = "share_"
+_CHECKS: Final = {
+    "area_classes": r"area of (?P<region>.+): ecosystems \+ unknown \+ no data = pixels",
+    "pools": r"carbon: sum of pools = total",
+    "regions": r"area: sum of regions = total",
+    "polygons": r"area: pixels \+ outside the rasters ≈ polygons",
+    "map": r"total carbon: map = account",
+    "balance": r"(?P<span>\S+): opening \+ gains \+ losses ± transfers = closing",
+    "transitions": r"(?P<span>\S+): area of transitions = pixels",
+    "opening": r"(?P<span>\S+): opening (?P<quantity>\S+) of (?P<region>.+): transitions = account of the epoch",
+    "closing": r"(?P<span>\S+): closing (?P<quantity>\S+) of (?P<region>.+): transitions = account of the epoch",
+    "change_map": r"change of carbon: map = transitions",
+}
+"""Message of a check → the words in which runs write it down."""
+_STOCKS: Final = {TOTAL.key: "term.carbon_stock", VOLUME.key: "term.stock"}
 _LEAST_SHARE: Final = 5e-4
 """Sources below this part of the variance are not listed."""
 
@@ -78,34 +94,41 @@ def quality(run: Run, beside: Mapping[str, Run]) -> Quality:
     return Quality(
         _area(run), total(run, "area_without_biomass", "forest").value, _budgets(run),
         _accuracy(beside[SAMPLE]) if SAMPLE in beside else None, checks(about),
-        tuple(about.get("warnings", ())), tuple(about.get("notes", ())),
+        run_words(run, "warnings"), run_words(run, "notes"),
     )  # fmt: skip
 
 
+def of_change(change: Run) -> Quality:
+    """What a change alone says of its own quality; its errors are told with its figures."""
+    about = change.about
+    return Quality((), np.nan, (), None, checks(about), run_words(change, "warnings"), run_words(change, "notes"))
+
+
 def _area(run: Run) -> tuple[Part, ...]:
-    row = run.layer("assessment.gpkg", "region_table").set_index("region_id").loc[TOTAL_REGION]
+    row = whole_row(run)
     lost = {k: float(np.nan_to_num(row[f"{k}_ha"])) for k in ("nodata", "unknown", "outside_rasters")}
-    inside = float(row["area_ha"])
+    inside = row["area_ha"]
     amounts = {"classed": inside - lost["nodata"] - lost["unknown"], **lost}
     whole = sum(amounts.values())
     return tuple(Part(k, say(f"area.{k}"), a, a / whole if whole else np.nan) for k, a in amounts.items())
 
 
 def _budgets(run: Run) -> tuple[Budget, ...]:
-    if not run.has("errors.csv") or run.table("errors.csv").empty:
+    t = run.table("errors.csv") if run.has("errors.csv") else pd.DataFrame()
+    if t.empty:
         return ()
-    t = run.table("errors.csv")
     t = t[(t["region_id"] == TOTAL_REGION) & (t["forest_type"] == ALL)]
     found = []
     for name, ecosystem, quantity in (("term.stock", "forest", VOLUME.key), ("term.carbon_stock", ALL, TOTAL.key)):
         rows = t[t["ecosystem"] == ecosystem].set_index("quantity")
         if quantity not in rows.index:
             continue
-        row, told = rows.loc[quantity], range_of(rows, quantity)
-        parts = tuple(
-            Part(c.removeprefix(_SHARES), say(f"share.{c.removeprefix(_SHARES)}"), float(row[c]), float(row[c]))
-            for c in t.columns if c.startswith(_SHARES) and row[c] >= _LEAST_SHARE
-        )  # fmt: skip
+        told = range_of(rows, quantity)
+        sources = [c for c in t.columns if c.startswith(_SHARES)]
+        shares = zip(
+            (c.removeprefix(_SHARES) for c in sources), rows.loc[quantity, sources].to_numpy(float), strict=True
+        )
+        parts = tuple(Part(k, say(f"share.{k}"), s, s) for k, s in shares if s >= _LEAST_SHARE)
         if told.known and parts:
             found.append(Budget(say(name), (told.high - told.low) / 2 / told.value, parts))
     return tuple(found)
@@ -138,7 +161,30 @@ def checks(about: Mapping[str, Any]) -> tuple[Check, ...]:
 
 def _check_name(name: str) -> Both:
     """By the catalogue; a check that it does not know keeps the run's words."""
-    begin, _, rest = name.partition(": ")
-    what, _, region = begin.partition(" of ")
-    key = f"check.{what}: {rest}"
-    return say(key, region=region) if key in messages() else same(name)
+    for key, pattern in _CHECKS.items():
+        if found := re.fullmatch(pattern, name):
+            places: dict[str, object] = dict(found.groupdict())
+            if "quantity" in places:
+                places["quantity"] = say(_STOCKS[str(places["quantity"])])
+            return say(f"check.{key}", **places)
+    return same(name)
+
+
+def run_words(run: Run, kind: str) -> tuple[str, ...]:
+    """Notes or warnings as the run wrote them, its inputs by their names alone."""
+    about = run.about
+    paths = sorted(_paths(about.get("inputs", {})) | _paths(about.get("study", {})), key=len, reverse=True)
+    found = []
+    for line in about.get(kind, ()):
+        for path in paths:
+            line = line.replace(path, file_name(path))
+        found.append(line)
+    return tuple(found)
+
+
+def _paths(told: Any) -> set[str]:
+    """Everything in a part of the manifest that looks like a path or an address."""
+    if isinstance(told, str):
+        return {told} if "/" in told or "\\" in told else set()
+    parts = told.values() if isinstance(told, dict) else told if isinstance(told, list | tuple) else ()
+    return set().union(*map(_paths, parts))

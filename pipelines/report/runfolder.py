@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,11 @@ def read(folder: Path, beside: Sequence[Path] = ()) -> tuple[Run, dict[str, Run]
     return run, others
 
 
+def file_name(path: str) -> str:
+    """The name of a file: where it lies on a disk, or a token in its address, is not for readers of a report."""
+    return re.split(r"[?#]", path)[0].replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
 def _open(folder: Path) -> Run:
     for name, kind in _MARKS.items():
         if (folder / name).is_file():
@@ -103,6 +109,8 @@ def _read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".csv" and not faster.is_file():
             return pd.read_csv(path, dtype=_TEXT, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
         return pd.read_parquet(faster)
+    except pd.errors.EmptyDataError:  # a table without columns: a run that tells no errors
+        return pd.DataFrame()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table ({error}); run the command that wrote it again") from error
 

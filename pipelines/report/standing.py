@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,22 +10,20 @@ import numpy as np
 import pandas as pd
 
 from pipelines.report.amounts import interval, said, signed
-from pipelines.report.catalogue import Both, messages, same, say
+from pipelines.report.catalogue import Both, joined, messages, same, say
 from pipelines.report.holdings import Range, stock_ranges
 from pipelines.report.runfolder import Run
 from sinks.accounts import TOTAL_REGION
-from sinks.parameters import records
 from sinks.sampling import Estimate
 
 KINDS: Final = {"forest_coverage": "percent", "forest_stock": "volume"}
 """Indicator → how its amounts are said."""
+_TITLES: Final = {"forest_coverage": "term.coverage", "forest_stock": "term.stock"}
 GOOD, OPEN, BAD, NEUTRAL = "good", "open", "bad", "neutral"
 _TONES: Final = {
     "met": GOOD, "likely met": GOOD, "above": GOOD, "undecided": OPEN, "likely missed": BAD, "missed": BAD, "below": BAD,
     "contributes": NEUTRAL, "unknown": NEUTRAL,
 }  # fmt: skip
-SIGNS: Final = {GOOD: "✔", OPEN: "≈", BAD: "✘", NEUTRAL: "◔"}
-"""A sign beside every colour, for who cannot tell colours apart."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,6 @@ class Standing:
         return _TONES[self.status]
 
     @property
-    def sign(self) -> str:
-        return SIGNS[self.tone]
-
-    @property
     def name(self) -> Both:
         return say(f"indicator.{self.indicator}")
 
@@ -75,6 +70,16 @@ class Standing:
         return say(f"verdict.{self.status.replace(' ', '_')}")
 
     @property
+    def title(self) -> Both:
+        """The indicator's name as it begins a line."""
+        return say(_TITLES[self.indicator])
+
+    @property
+    def brief(self) -> Both:
+        """Indicator, year and verdict, for a cell of a table."""
+        return say("verdict.brief", indicator=self.title, year=self.year, verdict=self.verdict)
+
+    @property
     def sentence(self) -> Both:
         """Target, figure, verdict."""
         within = say("answer.interval", interval=self.told_interval) if self.value.known else say("answer.no_interval")
@@ -82,6 +87,16 @@ class Standing:
             "answer.sentence", indicator=self.name, target=said(self.target, self.kind), year=self.year,
             value=said(self.value.value, self.kind), within=within, verdict=self.verdict,
         )  # fmt: skip
+
+    @property
+    def told_line(self) -> Both:
+        """Figure, interval, target and probability, below a gauge."""
+        parts = [say("targets.line", value=said(self.value.value, self.kind), target=said(self.target, self.kind))]
+        if self.value.known:
+            parts.append(say("figures.interval", interval=self.told_interval))
+        if np.isfinite(self.probability):
+            parts.append(say("answer.probability", p=f"{self.probability:.2f}"))
+        return joined(parts, "list.semicolon")
 
     @property
     def told_interval(self) -> Both:
@@ -102,22 +117,15 @@ class Standing:
             return same("")
         return say("scope.official", value=said(self.official, self.kind), year=self.official_year)
 
-    @property
-    def told_probability(self) -> Both:
-        """Empty where none was worked out."""
-        return say("answer.probability", p=f"{self.probability:.2f}") if np.isfinite(self.probability) else same("")
-
 
 def standings(run: Run) -> list[Standing]:
     """Every row of the scorecard."""
-    titles = {r["document"]: r["document_zh"] for r in records("targets")}
     stocks = stock_ranges(run)
-    return [_standing(row, titles, stocks) for row in run.table("scorecard.csv").to_dict("records")]
+    return [_standing(row, stocks) for row in run.table("scorecard.csv").to_dict("records")]
 
 
-def _standing(row: dict[str, Any], titles: dict[str, str], stocks: dict[str, tuple[float, float]]) -> Standing:
+def _standing(row: Mapping[Hashable, Any], stocks: dict[str, tuple[float, float]]) -> Standing:
     document = str(row["document"])
-    named = messages().get(f"document.{document}")
     low = high = np.nan
     if row["target"] == "forest_stock":
         low, high = stocks.get(str(row["region_id"]), (np.nan, np.nan))
@@ -127,7 +135,7 @@ def _standing(row: dict[str, Any], titles: dict[str, str], stocks: dict[str, tup
         str(row["region_id"]), _text(row["region_name"]), str(row["target"]), int(row["year"]), float(row["target_value"]),
         Range(float(row["value"]), low, high), float(row["gap"]), str(row["role"]), str(row["status"]),
         float(row["probability"]), float(row["contribution_percent"]),
-        Both(named.en, titles.get(document, document)) if named else same(document), _text(row["article"]),
+        messages().get(f"document.{document}") or same(document), _text(row["article"]),
         str(row["basis"]), float(row["official_value"]), _text(row["official_year"]),
     )  # fmt: skip
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from pipelines.verbs import paint
-from pipelines.verbs import reportcli
+from pipelines.verbs import paint, reportcli
 from pipelines.verbs.answers import Command, answers
 from pipelines.verbs.assessoptions import assess_options, study_of
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.verbs import reportcli
 from pipelines.verbs.answers import Command
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ def command(
     @click.option("--across-break", is_flag=True, default=None,
                   help="Let epochs differ in legend, forest definition or parameters; said with every figure.")  # fmt: skip
     @shared
+    @reportcli.option
     @answers
     def change(
-        file: Path | None, epochs: tuple[str, ...], layer_options: tuple[str, ...], as_json: bool, **given: Any
+        file: Path | None, epochs: tuple[str, ...], layer_options: tuple[str, ...], as_json: bool, no_report: bool, **given: Any
     ) -> None:
         """What changed between epochs: transitions, gains and losses, named processes, maps of change.
 
@@ -55,7 +57,7 @@ def command(
             study = changestudy.from_toml(file, **options)
         else:
             study = changestudy.checked([changestudy.epoch_of(e) for e in epochs], options)
-        found = changing.change(study)
+        found = changing.change(study, reportcli.finish(no_report))
         click.echo(json.dumps(as_dict(found), indent=2, ensure_ascii=False) if as_json else text(found))
 
     return change

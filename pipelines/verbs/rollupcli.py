@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from pipelines.verbs import reportcli
+
 
 def command(answers: Callable[..., Any]) -> click.Command:
     """The verb. answers : turns errors into a sentence and an exit code."""
@@ -27,10 +29,11 @@ def command(answers: Callable[..., Any]) -> click.Command:
     @click.option("--allow-overlap", is_flag=True, help="Add up even ground that two runs claim; said in a warning.")
     @click.option("--overwrite", is_flag=True, help="Replace an earlier roll-up in the output folder.")
     @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+    @reportcli.option
     @answers
     def rollup(
         runs: tuple[Path, ...], out: Path, boundary: Path | None, own: Path | None, target_document: str, whole_nation: bool,
-        allow_overlap: bool, overwrite: bool, as_json: bool,
+        allow_overlap: bool, overwrite: bool, as_json: bool, no_report: bool,
     ) -> None:  # fmt: skip
         """Merge finished runs of tiles or agencies into one account, scorecard and GeoPackage.
 
@@ -43,7 +46,7 @@ def command(answers: Callable[..., Any]) -> click.Command:
 
         found = rolling.rollup(
             runs, out, boundary=boundary, own_targets=own, document=target_document, whole_nation=whole_nation,
-            allow_overlap=allow_overlap, overwrite=overwrite,
+            allow_overlap=allow_overlap, overwrite=overwrite, finish=reportcli.finish(no_report),
         )  # fmt: skip
         if not as_json:
             click.echo(rolling.text(found))
