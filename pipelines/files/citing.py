@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from pipelines.errors import InputError
 from pipelines.files import manifest
+from pipelines.files.tables import write_table
 from sinks.bibliography import OURS, Citations, parse
 from sinks.legends import Legend
 from sinks.parameters import Coefficient, records
@@ -32,6 +35,15 @@ def of_run(folder: Path) -> Citations:
     return Citations(
         tuple(_coefficients(folder)), tuple(dict.fromkeys((*data, *_legends(about.get("study", {}))))), tuple(own)
     )
+
+
+def write(coefficients: Iterable[Coefficient], folder: Path) -> pd.DataFrame:
+    """``coefficients.csv``: every coefficient used, with its source; given back as it is written."""
+    names = list(Coefficient.__dataclass_fields__)
+    rows = [{k: getattr(c, k) for k in names} for c in coefficients]
+    frame = pd.DataFrame(rows, columns=names)
+    write_table(frame, folder / COEFFICIENTS)
+    return frame
 
 
 def _part(folder: Path, run: Path) -> Citations:
