@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sinks.accounts import ALL, TOTAL_REGION, Account
-from sinks.errors import InputError
+from sinks.errors import InputError, suggest
 from sinks.parameters import records
 from sinks.quantities import VOLUME
 
@@ -75,8 +75,7 @@ def national(years: Sequence[int] = (), document: str = GUIDANCE) -> tuple[Targe
     """The assessed national targets of one document, of some years or all. Raises InputError for an unknown document."""
     every = register()
     if document not in {t.document for t in every}:
-        names = sorted({t.document for t in every})
-        raise InputError(f"no target document '{document}'; known: {', '.join(names)}")
+        raise InputError(f"there is no target document {suggest(document, {t.document for t in every})}")
     return tuple(t for t in every if t.document == document and t.assessed and (not years or t.year in years))
 
 

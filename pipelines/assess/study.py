@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines.assess import choices
 from pipelines.errors import InputError
 from pipelines.inputs.reach import Permit, is_remote
+from sinks.errors import suggest
 from sinks.layers import LAYERS
 from sinks.maperror import MODELS
 from sinks.parameters import SET_NAMES
@@ -288,6 +289,7 @@ def _problems(s: Study) -> list[str]:
         if getattr(s, name) not in known:
             said = ", ".join(k or "''" for k in known[:-1]) + f" or {known[-1]}"
             found.append(f"--{name.replace('_', '-')} is '{getattr(s, name)}'; choose {said}")
+    found += choices.problems(s)
     if s.error_range < 0:
         found.append(f"--error-range is {s.error_range:g}; give a range of 0 km or more")
     if s.draws < 0 or 0 < s.draws < 100:
@@ -318,11 +320,6 @@ def _problems(s: Study) -> list[str]:
             f"unknown key {suggest(k, LAYER_KEYS)} under [layers.{layer}]" for k in keys if k not in LAYER_KEYS
         )
     return found
-
-
-def suggest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"'{name}'; did you mean '{close[0]}'?" if close else f"'{name}' (known: {', '.join(sorted(known))})"
 
 
 def relative(key: str, value: Any, base: Path) -> Any:

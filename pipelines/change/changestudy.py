@@ -11,6 +11,7 @@ from typing import Any, Final
 from pipelines.assess import study
 from pipelines.assess.study import Study
 from pipelines.errors import InputError
+from sinks.errors import suggest
 from sinks.quantities import TOTAL
 
 MAPS: Final = ("ecosystem", TOTAL.key)
@@ -83,7 +84,7 @@ def from_toml(path: Path, **options: Any) -> ChangeStudy:
     for table in (raw, *epochs):
         study.refuse_network(path, table, options)
         if unknown := [k for k in table if k not in known]:
-            raise InputError(f"{path}: unknown key {study.suggest(unknown[0], known)}")
+            raise InputError(f"{path}: unknown key {suggest(unknown[0], known)}")
     base = path.parent
     if isinstance(raw.get("removals"), str) and not Path(raw["removals"]).is_absolute():
         raw["removals"] = str(base / raw["removals"])
@@ -102,7 +103,7 @@ def epoch_of(text: str) -> dict[str, Any]:
         if not equals or not value.strip():
             raise InputError(f"--epoch is '{text}'; write year=2010,landcover=FILE,agb=FILE")
         if key not in {f.name for f in fields(Study)}:
-            raise InputError(f"--epoch '{text}': unknown key {study.suggest(key, [f.name for f in fields(Study)])}")
+            raise InputError(f"--epoch '{text}': unknown key {suggest(key, [f.name for f in fields(Study)])}")
         found[key] = value.strip()
     if "year" in found:
         try:

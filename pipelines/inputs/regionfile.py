@@ -16,6 +16,7 @@ from pipelines.errors import InputError
 from pipelines.files.text import shapefile_encoding
 from pipelines.inputs import vectorfile
 from pipelines.inputs.polygons import listed
+from sinks.errors import suggest
 
 ID_NAMES: Final = (
     "region_id", "adcode", "adm_code", "xzqdm", "xzdm", "zldwdm", "qhdm", "pac", "gb", "code", "county_code", "code_county",
@@ -154,7 +155,7 @@ def _ids(path: str, frame: gpd.GeoDataFrame, wanted: str | None) -> tuple[list[s
     if wanted is not None:
         if wanted not in columns:
             raise InputError(
-                f"{path}: has no column '{wanted}' (columns: {', '.join(columns)}); name one with --region-id"
+                f"{path}: has no column {suggest(wanted, columns)} (columns: {', '.join(columns)}); name one with --region-id"
             )
         ids, wrong = _complete(frame[wanted])
         if wrong:
@@ -206,7 +207,7 @@ def _names(path: str, frame: gpd.GeoDataFrame, wanted: str | None, id_name: str)
     columns = _columns(frame)
     if wanted is not None and wanted not in columns:
         raise InputError(
-            f"{path}: has no column '{wanted}' (columns: {', '.join(columns)}); name it with --region-name"
+            f"{path}: has no column {suggest(wanted, columns)} (columns: {', '.join(columns)}); name it with --region-name"
         )
     lowered = {k: c for k, c in _lowered(frame).items() if c != id_name}
     paired = id_name.lower().replace("code", "name")  # Code_County goes with Name_County

@@ -293,6 +293,8 @@ _VOLUME_METHODS: Final[dict[str, Callable[[str, Mapping[str, str], ParameterSet]
     "bcef": _by_bcef,
     "wood_density": _by_wood_density,
 }
+VOLUME_METHODS: Final = tuple(_VOLUME_METHODS)
+"""Routes from biomass to volume, by name."""
 
 # ---------------------------------------------------------------------------- equations
 

@@ -99,7 +99,11 @@ def test_legends_and_parameters_are_listed_with_their_sources():
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["asses"], "Did you mean 'assess'"), (["assess", "--landcovr=x"], "--landcover"),
-                                                 (["parameters", "show", "china", "cbeff"], "did you mean 'cbef'")])  # fmt: skip
+                                                 (["parameters", "show", "china", "cbeff"], "did you mean 'cbef'"),
+                                                 (["check", str(sample_data() / "assessment.toml"), "--tillage", "ful_tillage", "--grazing", "x"], "'full_tillage'?; --grazing is 'x' (known: high"),
+                                                 (["check", str(sample_data() / "assessment.toml"), "--target-document", "guidnce_2021"], "did you mean 'guidance_2021'"),
+                                                 (["check", str(sample_data() / "assessment.toml"), "--region-id", "adcod"], "did you mean 'adcode'"),
+                                                 (["check", str(sample_data() / "assessment.toml"), "--maps", "carbn_total"], "did you mean 'carbon_total'")])  # fmt: skip
 def test_a_slip_gets_a_suggestion(arguments, said):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
