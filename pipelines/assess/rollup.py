@@ -21,6 +21,7 @@ from pipelines.files import citing, manifest, tables
 from pipelines.files.atomic import prepare_out_dir
 from pipelines.files.text import read_text
 from pipelines.inputs import polygons, regionfile
+from pipelines.outputs import stac
 from pipelines.work.workspace import log_file, workspace
 from sinks import targets
 from sinks.accounts import TOTAL_REGION, Account, add_all
@@ -255,7 +256,10 @@ def _write(
         whole, result.account, result.coverage, result.views, result.scorecard, _coefficients(parts), about,
         stage / "assessment.gpkg",
     )  # fmt: skip
-    manifest.write(stage, about, finish)
+    stac.write_collection(
+        stage / stac.COLLECTION, [p.folder for p in parts], home=result.out, title="Runs of a roll-up"
+    )  # fmt: skip
+    manifest.write(stage, about, stac.finishing(finish, shapely.box(*whole.total_bounds)))
 
 
 def _coefficients(parts: Sequence[_Run]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.text import read_text
 from pipelines.inputs import preflight
+from pipelines.outputs import stac
 from pipelines.work.walk import Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
 from sinks import budget, targets
@@ -249,10 +250,7 @@ def _write(
         tables.write_table(sure.bounds, stage / "map_error_bounds.csv")
     if kept is not None:
         kepterrors.write(kept, stage)
-    fields = list(Coefficient.__dataclass_fields__)
-    rows = [{k: getattr(c, k) for k in fields} for c in citations]
-    coefficients = pd.DataFrame(rows, columns=fields)
-    tables.write_table(coefficients, stage / citing.COEFFICIENTS)
+    coefficients = citing.write(citations, stage)
     about = _manifest(plan, result)
     write_geopackage(
         shapes(plan), result.account, result.coverage, result.views, result.scorecard, coefficients, about,
@@ -260,7 +258,7 @@ def _write(
     )  # fmt: skip
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(stage, about, finish)
+    manifest.write(stage, about, stac.finishing(finish))
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

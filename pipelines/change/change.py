@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from pipelines.assess import closure, identity, mapspecs
@@ -20,11 +21,11 @@ from pipelines.change import changetables
 from pipelines.change.changepass import RECORDED, ChangePartial, ChangePlan, ChangeTask, EpochMaps, merge_partials
 from pipelines.change.changestudy import ChangeStudy
 from pipelines.errors import InputError
-from pipelines.files import manifest, tables
+from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.tidyfile import read_tidy
 from pipelines.inputs import preflight
-from pipelines.outputs import maps
+from pipelines.outputs import maps, stac
 from pipelines.work.walk import Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
 from sinks import budget, changebudget, gainloss, onepass, transitions
@@ -34,6 +35,7 @@ from sinks.coding import before_dimension
 from sinks.coverage import coverage_table
 from sinks.ledger import CLOSE, Ledger, false_change, stocks_of
 from sinks.onepass import ErrorCells
+from sinks.parameters import Coefficient
 from sinks.patches import patch_pixels
 from sinks.quantities import POOL_KEYS, TOTAL, VOLUME
 from sinks.sums import Sums
@@ -116,6 +118,7 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
             tuple(dict.fromkeys([*notes, *_notes(study, whole, partial)])), _warnings(study, ledgers[-1]), tuple(found),
             time.monotonic() - start, plans[0].pixels,
         )  # fmt: skip
+        citing.write(_citations(plans, partial), work.finished)
         _write(study, plans, result, work.finished, finish)
         work.publish()
     return result
@@ -394,6 +397,16 @@ def _warnings(study: ChangeStudy, span: Ledger) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------ files
 
 
+def _citations(plans: Sequence[Plan], partial: ChangePartial) -> list[Coefficient]:
+    """The coefficients of every epoch's strata, once each."""
+    found = (
+        c
+        for p, sums in zip(plans, partial.epochs, strict=True)
+        for c in p.block_plan.science.citations(np.unique(sums.code).tolist())
+    )
+    return list({(c.name, c.where, c.value): c for c in found}.values())
+
+
 def _write(
     study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path, finish: Callable[[Path], None] | None
 ) -> None:
@@ -406,34 +419,34 @@ def _write(
     changetables.write_geopackage(plans[0], result.ledgers[-1], result.series, stage / "change.gpkg")
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(
-        stage,
-        {
-            "kind": KIND,
-            "finished": manifest.now(),
-            "seconds": round(result.seconds, 3),
-            "versions": manifest.versions(),
-            "epochs": list(study.years),
-            "study": {
-                "minimum_change": study.minimum_change, "confidence": study.confidence,
-                "error_correlation": study.error_correlation, "across_break": study.across_break,
-                "soil_change": study.soil_change, "removals": study.removals,
-                "map_accuracy": study.map_accuracy,
-                "epochs": [{k: _plain(v) for k, v in e.__dict__.items() if v is not None} for e in study.epochs],
-            },
-            "inputs": {
-                str(p.study.year): {n: {"path": s.path, "fingerprint": s.fingerprint} for n, s in p.sources.items()}
-                for p in plans
-            },
-            "grid": asdict(plans[0].grid),
-            "parameters": plans[0].parameters_name,
-            "forest_definition": plans[0].block_plan.definition,
-            "notes": result.notes,
-            "warnings": result.warnings,
-            "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
+    about = {
+        "kind": KIND,
+        "finished": manifest.now(),
+        "seconds": round(result.seconds, 3),
+        "versions": manifest.versions(),
+        "epochs": list(study.years),
+        "study": {
+            "minimum_change": study.minimum_change, "confidence": study.confidence,
+            "error_correlation": study.error_correlation, "across_break": study.across_break,
+            "soil_change": study.soil_change, "removals": study.removals,
+            "map_accuracy": study.map_accuracy,
+            "epochs": [{k: _plain(v) for k, v in e.__dict__.items() if v is not None} for e in study.epochs],
         },
-        finish,
-    )  # fmt: skip
+        "inputs": {
+            str(p.study.year): {n: {"path": s.path, "fingerprint": s.fingerprint} for n, s in p.sources.items()}
+            for p in plans
+        },
+        citing.DATA: provenance.of_files(
+            f for p in plans for s in p.sources.values() for f in s.layer.files or (s.layer.path,)
+        ),
+        "grid": asdict(plans[0].grid),
+        "parameters": plans[0].parameters_name,
+        "forest_definition": plans[0].block_plan.definition,
+        "notes": result.notes,
+        "warnings": result.warnings,
+        "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
+    }  # fmt: skip
+    manifest.write(stage, about, stac.finishing(finish))
 
 
 def _plain(value: Any) -> Any:

@@ -64,11 +64,11 @@ def write(folder: Path, content: Mapping[str, Any], finish: Callable[[Path], Non
 
     finish : makes further outputs from the folder as it then stands, e.g. its report.
     """
-    outputs = _outputs(folder, {})
-    _save(folder, {**content, "outputs": outputs})
+    known = outputs(folder, {})
+    _save(folder, {**content, "outputs": known})
     if finish is not None:
         finish(folder)
-        _save(folder, {**content, "outputs": _outputs(folder, outputs)})
+        _save(folder, {**content, "outputs": outputs(folder, known)})
 
 
 def add(folder: Path, names: Sequence[str]) -> None:
@@ -77,7 +77,7 @@ def add(folder: Path, names: Sequence[str]) -> None:
     _save(folder, {**about, "outputs": {**about.get("outputs", {}), **{n: _told(folder / n) for n in names}}})
 
 
-def _outputs(folder: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+def outputs(folder: Path, known: Mapping[str, Any]) -> dict[str, Any]:
     """Size and digest of every file; those that are known are not read again."""
     files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
     names = {str(p.relative_to(folder)): p for p in files if p.name not in (NAME, "run.log") and p.name[0] != "."}

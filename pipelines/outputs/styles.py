@@ -13,8 +13,9 @@ from pipelines.outputs.columns import both
 from sinks.colors import RAMPS, RGB, class_breaks, ramp_colors, round_limits
 
 __all__ = [
-    "RAMPS", "RGB", "ClassColor", "Stop", "both", "breaks_for", "categorized_points", "class_breaks", "class_colors", "graduated_polygon",
-    "paletted_raster", "pseudocolor_raster", "ramp_colors", "ramp_stops", "round_limits", "table",
+    "RAMPS", "RGB", "ClassColor", "Stop", "both", "breaks_for", "categorized_points", "class_breaks", "class_colors",
+    "graduated_polygon", "paletted_raster", "pseudocolor_raster", "ramp_colors", "ramp_stops", "round_limits",
+    "table",
 ]  # fmt: skip
 
 _DOCTYPE: Final = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
