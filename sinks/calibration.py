@@ -14,9 +14,7 @@ the cautious choice for what a group's figure leaves open, the shares within it.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -29,7 +27,7 @@ from scipy.sparse import csgraph
 
 from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, unit_of
 from sinks.errors import InputError
-from sinks.parameters import records
+from sinks.parameters import read_cells, records
 from sinks.quantities import BY_KEY, VOLUME
 
 MARGINS: Final = ("region", "forest_type", "region_forest_type", "total")
@@ -105,14 +103,11 @@ def read_official(text: str, name: str) -> tuple[Official, ...]:
     se : standard error in the same unit. A figure of forest types, of stock and of area is of the ecosystem forest where the
     file does not say otherwise. Raises InputError naming the line.
     """
-    reader = csv.DictReader(io.StringIO(text.lstrip("﻿")))
-    missing = [c for c in ("region_id", "quantity", "value", "unit") if c not in (reader.fieldnames or ())]
+    columns, rows = read_cells(text, name)
+    missing = [c for c in ("region_id", "quantity", "value", "unit") if c not in columns]
     if missing:
         raise InputError(f"{name}: the table of official figures lacks the column(s) {', '.join(missing)}; add them")
-    found = [
-        _official({k: (v or "").strip() for k, v in r.items() if k}, f"{name}, line {n}")
-        for n, r in enumerate(reader, 2)
-    ]
+    found = [_official(cells, f"{name}, line {line}") for line, cells in rows]
     if not found:
         raise InputError(f"{name}: the table of official figures has no rows; add one per region")
     seen: dict[tuple[str, ...], str] = {}

@@ -7,15 +7,13 @@ Project, InVEST User's Guide, Carbon Storage and Sequestration). Columns may com
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sinks.errors import InputError
-from sinks.parameters import USER_SCHEME, Coefficient, ParameterSet
+from sinks.parameters import USER_SCHEME, Coefficient, ParameterSet, read_cells
 from sinks.plug import Coefficients, Ecosystem, Options, Stratum
 from sinks.units import MG_C_PER_HA
 
@@ -73,8 +71,8 @@ def read_pools(text: str, name: str) -> InvestPools:
     text : of the file; name : the file's, for messages. Raises InputError naming row and column of a cell that is
     blank, negative or not a number, of a code given twice, and of a missing column.
     """
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff")))
-    header = [cell.strip().lower() for cell in next(reader, [])]
+    columns, rows = read_cells(text, name)
+    header = [c.lower() for c in columns]
     needed = (_CODE, *_POOLS)
     missing = [column for column in needed if column not in header]
     if missing:
@@ -85,11 +83,9 @@ def read_pools(text: str, name: str) -> InvestPools:
     if twice := sorted({column for column in needed if header.count(column) > 1}):
         raise InputError(f"{name}: the column(s) {', '.join(twice)} occur twice; keep one of each")
     pools: dict[str, dict[str, Coefficient]] = {}
-    for row in reader:
-        cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
-        if not any(cells.values()):
-            continue
-        place = f"{name}, row {reader.line_num}"
+    for line, row in rows:
+        cells = {column.lower(): cell for column, cell in row.items()}
+        place = f"{name}, row {line}"
         code = _code(cells.get(_CODE, ""), place)
         if code in pools:
             raise InputError(f"{place}: {_CODE} {code} was given in an earlier row already; keep one of the two")

@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Final
 
 from sinks.errors import InputError
-from sinks.parameters import records
+from sinks.parameters import read_cells, records
 
 ECOSYSTEMS: Final = (
     "forest", "shrubland", "grassland", "cropland", "inland_wetland", "mangrove", "salt_marsh", "seagrass",
@@ -111,8 +111,8 @@ class Legend:
         InputError
             Naming the line, the value found and what is allowed; also for a code or raster value given twice.
         """
-        reader = csv.reader(io.StringIO(text.lstrip("\ufeff")))
-        header = [_HEADER_ALIASES.get(h.strip(), h.strip().lower()) for h in next(reader, [])]
+        columns, rows = read_cells(text, name)
+        header = [_HEADER_ALIASES.get(h, h.lower()) for h in columns]
         missing = [c for c in ("code", "ecosystem") if c not in header]
         if missing:
             raise InputError(
@@ -125,16 +125,8 @@ class Legend:
         classes: list[LegendClass] = []
         codes: dict[str, int] = {}
         values: dict[int, int] = {}
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            line = reader.line_num
-            if len(cells) > len(header):
-                raise InputError(
-                    f"{name}, line {line}: {len(cells)} cells for {len(header)} columns; "
-                    f"put a cell that holds a comma into double quotes"
-                )
-            record = {h: c.strip() for h, c in zip(header, cells, strict=False)}
+        for line, cells in rows:
+            record = dict(zip(header, cells.values(), strict=True))
             found = _parse(record, f"{name}, line {line}", has_value="value" in header)
             if found.code in codes:
                 raise InputError(

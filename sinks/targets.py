@@ -7,9 +7,7 @@ what it contributes.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +19,7 @@ from scipy.special import ndtri
 
 from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.errors import InputError, suggest
-from sinks.parameters import records
+from sinks.parameters import read_cells, records
 from sinks.quantities import VOLUME
 
 GUIDANCE: Final = "guidance_2021"
@@ -85,13 +83,11 @@ def read_targets(text: str, name: str) -> tuple[Target, ...]:
     unit : percent for coverage; m3, 1e4 m3, 1e8 m3, 万立方米 or 亿立方米 for stock (亿 is 1e8).
     Raises InputError naming the line.
     """
-    reader = csv.DictReader(io.StringIO(text.lstrip("﻿")))
-    missing = [c for c in ("region_id", "indicator", "year", "value", "unit") if c not in (reader.fieldnames or ())]
+    columns, rows = read_cells(text, name)
+    missing = [c for c in ("region_id", "indicator", "year", "value", "unit") if c not in columns]
     if missing:
         raise InputError(f"{name}: the target table lacks the column(s) {', '.join(missing)}; add them")
-    return tuple(
-        _target(line, {k: (v or "").strip() for k, v in r.items() if k}, name) for line, r in enumerate(reader, 2)
-    )
+    return tuple(_target(line, cells, name) for line, cells in rows)
 
 
 def _target(line: int, cells: dict[str, str], name: str) -> Target:

@@ -19,11 +19,9 @@ def read_tidy(path: Path, needed: Sequence[str], numbers: Sequence[str]) -> pd.D
     a cell that is no number, naming its line.
     """
     if path.suffix == ".parquet":
-        frame, lines = _parquet(path), None
+        frame, lines = _parquet(path), []
     else:
-        columns, records = read_cells(read_text(path).text, str(path))
-        frame = pd.DataFrame([cells for _, cells in records], columns=list(columns), dtype=object)
-        lines = [line for line, _ in records]
+        frame, lines = read_table(path)
     missing = [c for c in needed if c not in frame]
     if missing:
         raise InputError(f"{path}: the table lacks the column(s) {', '.join(missing)}; add them")
@@ -37,6 +35,13 @@ def read_tidy(path: Path, needed: Sequence[str], numbers: Sequence[str]) -> pd.D
             raise InputError(f"{path}, {where}: {column} is '{cells.iloc[row]}', which is not a number; correct it")
         frame[column] = parsed
     return frame
+
+
+def read_table(path: Path) -> tuple[pd.DataFrame, list[int]]:
+    """A CSV, as spreadsheets write it, as text columns (blank: ""), and the line on which each row stands."""
+    columns, records = read_cells(read_text(path).text, str(path))
+    frame = pd.DataFrame([cells for _, cells in records], columns=list(columns), dtype=object)
+    return frame, [line for line, _ in records]
 
 
 def _parquet(path: Path) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from pipelines.files.text import read_text
 from pipelines.inputs.reach import DEFAULT, Permit
 from pipelines.inputs.sources import Layer, make_layer
 from sinks.layers import DENSITY, PROFILE
-from sinks.parameters import records
+from sinks.parameters import read_cells, records
 from sinks.soilcarbon import Horizon
 
 _COLUMNS: Final = ("top_cm", "bottom_cm", *PROFILE)
@@ -67,23 +65,23 @@ def _from_folder(folder: Path) -> Profile:
 
 
 def _from_csv(path: str) -> Profile:
-    reader = csv.DictReader(io.StringIO(read_text(path).text))
-    missing = [c for c in _COLUMNS[:-1] if c not in (reader.fieldnames or ())]
+    columns, lines = read_cells(read_text(path).text, path)
+    missing = [c for c in _COLUMNS[:-1] if c not in columns]
     if missing:
         raise InputError(f"{path}: a soil profile lacks the column(s) {', '.join(missing)}; add them")
     rows: list[dict[str, object]] = []
     products = set()
-    for line, record in enumerate(reader, start=2):
+    for line, record in lines:
         row: dict[str, object] = {}
         for column in ("top_cm", "bottom_cm"):
             try:
                 row[column] = float(record[column])
-            except (TypeError, ValueError):
+            except ValueError:
                 raise InputError(f"{path}, line {line}: {column} is '{record[column]}', which is no number") from None
         for name in PROFILE:
-            if cell := (record.get(name) or "").strip():
+            if cell := record.get(name):
                 row[name] = cell if Path(cell).is_absolute() or "://" in cell else str(Path(path).parent / cell)
-        products.add((record.get("product") or "plain").strip())
+        products.add(record.get("product") or "plain")
         rows.append(row)
     if len(products) != 1:
         raise InputError(f"{path}: a soil profile must be of one product, not {', '.join(sorted(products)) or 'none'}")

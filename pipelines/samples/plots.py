@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from rasterio.windows import Window
 
 from pipelines.errors import InputError
 from pipelines.files import manifest, tables
-from pipelines.files.text import read_text
+from pipelines.files.tidyfile import read_table
 from pipelines.inputs import vectorfile
 from sinks import ecosystems, modelassisted
 from sinks.accounts import Account
@@ -171,11 +170,7 @@ def read_plots(path: Path, value: str, crs: CRS) -> Plots:
 
 
 def _csv(path: Path, crs: CRS) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.float64], list[str]]:
-    text = read_text(path)
-    try:
-        frame = pd.read_csv(io.StringIO(text.text.lstrip("﻿")), dtype=str, sep=None, engine="python")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: is no table of plots ({error}); save it as CSV with one row per plot") from None
+    frame, _ = read_table(path)
     lowered = {str(c).strip().lower(): str(c) for c in frame.columns}
     for names, degrees in ((LONLAT, True), (PROJECTED, False)):
         for a, b in names:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from pipelines.errors import InputError
-from pipelines.files.text import read_text
+from pipelines.files.tidyfile import read_table
 from pipelines.inputs import vectorfile
 from pipelines.inputs.grid import Grid
 
@@ -64,20 +62,16 @@ def read_sample(path: Path, grid: Grid) -> Sample:
 
 
 def _read_csv(path: Path, grid: Grid) -> Sample:
-    text = read_text(path).text.lstrip("﻿")
-    first = text.splitlines()[0] if text.strip() else ""
-    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
-    columns = [c.strip() for c in reader.fieldnames or ()]
-    rows = [{str(k).strip(): (v or "").strip() for k, v in r.items() if k} for r in reader]
-    table = pd.DataFrame(rows, columns=columns, dtype=object)
+    table, lines = read_table(path)
     lowered = {str(c).lower(): c for c in table.columns}
     pair = next(((lowered[a], lowered[b]) for a, b in _PLACES if a in lowered and b in lowered), None)
     if pair is None:
-        raise InputError(f"{path}: no columns lon and lat, or x and y, were found; add them (columns: {first})")
+        there = ", ".join(table.columns)
+        raise InputError(f"{path}: no columns lon and lat, or x and y, were found; add them (columns: {there})")
     numbers = [pd.to_numeric(table[c], errors="coerce").to_numpy(float) for c in pair]
     bad = np.flatnonzero(~np.isfinite(numbers[0] + numbers[1]))
     if bad.size:
-        raise InputError(f"{path}, line {bad[0] + 2}: {pair[0]} or {pair[1]} is not a number; mend it")
+        raise InputError(f"{path}, line {lines[bad[0]]}: {pair[0]} or {pair[1]} is not a number; mend it")
     x, y = numbers
     if pair[0].lower() != "x" and not _is_lonlat(grid):
         x, y = Transformer.from_crs(4326, grid.crs, always_xy=True).transform(x, y)
@@ -119,12 +113,11 @@ def _plain(column: pd.Series) -> list[str]:
 
 def read_strata(path: Path) -> pd.DataFrame:
     """A user's own strata: CSV with ``stratum`` and ``area_ha``. Raises InputError."""
-    text = read_text(path).text.lstrip("﻿")
-    frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    frame, lines = read_table(path)
     if not {"stratum", "area_ha"} <= set(frame.columns):
         raise InputError(f"{path}: the table of strata needs the columns stratum and area_ha; add them")
     areas = pd.to_numeric(frame["area_ha"], errors="coerce")
     if not (areas > 0).all():
-        line = int(np.flatnonzero(~(areas > 0).to_numpy())[0]) + 2
-        raise InputError(f"{path}, line {line}: area_ha is '{frame['area_ha'].iloc[line - 2]}'; give hectares above 0")
+        row = int(np.flatnonzero(~(areas > 0).to_numpy())[0])
+        raise InputError(f"{path}, line {lines[row]}: area_ha is '{frame['area_ha'].iloc[row]}'; give hectares above 0")
     return frame[["stratum"]].assign(area_ha=areas)

@@ -93,7 +93,8 @@ def test_a_bad_cell_is_named_by_row_and_column(row: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lacks the column"),
+        ("", "the file is empty"),
+        ("a\n", "lacks the column"),
         ("lucode,C_above,C_below\n1,2,3\n", "c_soil, c_dead"),
         ("lucode,C_above,C_below,C_soil,C_dead,c_soil\n1,2,3,4,5,6\n", "c_soil occur twice"),
         ("lucode,C_above,C_below,C_soil,C_dead\n", "no rows"),
