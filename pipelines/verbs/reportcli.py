@@ -90,7 +90,7 @@ def report(
     for path in pages:
         click.echo(f"Written: {path}")
     if agency_tables is not None:
-        from pipelines.report import agency
+        from pipelines.report.agency import book
 
-        for line in agency.write(whole, beside, agency_tables, overwrite):
+        for line in book.write_all(whole, beside, agency_tables, overwrite):
             click.echo(line)
