@@ -270,12 +270,22 @@ def _combine(
     return code
 
 
-@numba.njit(nogil=True, cache=True)
 def look_up(table: NDArray[Any], values: NDArray[np.integer], lowest: int) -> NDArray[Any]:
     """``table[value − lowest]`` of every value (h, w): far faster than indexing, which first widens them to 64 bits."""
+    whole = values.dtype.newbyteorder("=")
+    if lowest:  # numbers from 0 on, in the unsigned type of the same width
+        unsigned = np.dtype(f"u{whole.itemsize}")
+        return _look_up(
+            table, values.astype(whole, copy=False).view(unsigned) - unsigned.type(lowest % (1 << 8 * whole.itemsize))
+        )
+    return _look_up(table, values)
+
+
+@numba.njit(nogil=True, cache=True)
+def _look_up(table: NDArray[Any], values: NDArray[np.integer]) -> NDArray[Any]:
     out = np.empty(values.shape, table.dtype)
     for i in range(values.shape[0]):
         line, row = out[i], values[i]
         for j in range(row.size):
-            line[j] = table[np.int64(row[j]) - lowest]
+            line[j] = table[row[j]]
     return out

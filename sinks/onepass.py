@@ -143,25 +143,39 @@ def area_by_region(region: NDArray[np.int32], area: NDArray[np.float64], n_regio
     return total
 
 
-@numba.njit(nogil=True, cache=True)
 def stored_total(stored: NDArray, nodata: float, area: NDArray[np.float64]) -> tuple[float, float]:
-    """Σ value·area and Σ area of a map's valid pixels, in the map's own steps: to hold the map against the account."""
-    value = 0.0
-    covered = 0.0
-    h, w = stored.shape
-    wide = area.shape[1] > 1
-    for i in range(h):
-        row_value = 0.0
-        row_area = 0.0
-        for j in range(w):
-            v = float(stored[i, j])
-            if v != nodata:
-                a = area[i, j] if wide else 1.0
-                row_value += v * a
-                row_area += a
-        scale = 1.0 if wide else area[i, 0]
-        value += row_value * scale
-        covered += row_area * scale
+    """Σ value·area and Σ area of a map's valid pixels, in the map's own steps: to hold the map against the account.
+
+    stored (h, w); area (h, 1) or (h, w). Rows of whole numbers are added in whole numbers.
+    """
+    if stored.dtype.kind == "f" or area.shape[1] > 1:
+        return _stored_total(stored, stored.dtype.type(nodata), np.broadcast_to(area, stored.shape))
+    values, counts = _row_totals(stored, stored.dtype.type(nodata))
+    return float(values @ area[:, 0]), float(counts @ area[:, 0])
+
+
+@numba.njit(nogil=True, cache=True)
+def _row_totals(stored: NDArray, nodata: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    values, counts = np.empty(stored.shape[0]), np.empty(stored.shape[0])
+    for i in range(stored.shape[0]):
+        row = stored[i]
+        total, count = np.int64(0), np.int64(0)
+        for j in range(row.size):
+            known = np.int64(row[j] != nodata)
+            total += np.int64(row[j]) * known
+            count += known
+        values[i], counts[i] = total, count
+    return values, counts
+
+
+@numba.njit(nogil=True, cache=True)
+def _stored_total(stored: NDArray, nodata: float, area: NDArray[np.float64]) -> tuple[float, float]:
+    value, covered = 0.0, 0.0
+    for i in range(stored.shape[0]):
+        for j in range(stored.shape[1]):
+            if stored[i, j] != nodata:
+                value += np.float64(stored[i, j]) * area[i, j]
+                covered += area[i, j]
     return value, covered
 
 
@@ -209,42 +223,45 @@ def _find_pieces(
 @numba.njit(nogil=True, cache=True)
 def _moments(
     y: NDArray[np.float32], m: int, weight: NDArray[np.float64], piece: NDArray[np.uint8], k: int, lo: int, hi: int
-) -> tuple[float, float]:
-    """Σ w·y and Σ w·y² where the piece is ``k``, in four lanes: sums in another order would have other last bits."""
+) -> tuple[float, float, float]:
+    """Σ w, Σ w·y and Σ w·y² where the piece is ``k``, in four lanes: sums in another order would have other last bits."""
     a0 = a1 = a2 = a3 = 0.0
     b0 = b1 = b2 = b3 = 0.0
+    c0 = c1 = c2 = c3 = 0.0
     whole = lo + ((hi - lo) & ~np.uintp(3))
     for n in range(lo, whole, np.uintp(4)):
-        y0 = np.float64(y[m, n]) if piece[n] == k else 0.0
-        y1 = np.float64(y[m, n + np.uintp(1)]) if piece[n + np.uintp(1)] == k else 0.0
-        y2 = np.float64(y[m, n + np.uintp(2)]) if piece[n + np.uintp(2)] == k else 0.0
-        y3 = np.float64(y[m, n + np.uintp(3)]) if piece[n + np.uintp(3)] == k else 0.0
-        w0, w1, w2, w3 = weight[n] * y0, weight[n + np.uintp(1)] * y1, weight[n + np.uintp(2)] * y2, weight[n + np.uintp(3)] * y3
+        n1, n2, n3 = n + np.uintp(1), n + np.uintp(2), n + np.uintp(3)
+        w0 = weight[n] if piece[n] == k else 0.0
+        w1 = weight[n1] if piece[n1] == k else 0.0
+        w2 = weight[n2] if piece[n2] == k else 0.0
+        w3 = weight[n3] if piece[n3] == k else 0.0
+        y0, y1, y2, y3 = np.float64(y[m, n]), np.float64(y[m, n1]), np.float64(y[m, n2]), np.float64(y[m, n3])
         a0, a1, a2, a3 = a0 + w0, a1 + w1, a2 + w2, a3 + w3
-        b0, b1, b2, b3 = b0 + w0 * y0, b1 + w1 * y1, b2 + w2 * y2, b3 + w3 * y3
+        w0, w1, w2, w3 = w0 * y0, w1 * y1, w2 * y2, w3 * y3
+        b0, b1, b2, b3 = b0 + w0, b1 + w1, b2 + w2, b3 + w3
+        c0, c1, c2, c3 = c0 + w0 * y0, c1 + w1 * y1, c2 + w2 * y2, c3 + w3 * y3
     for n in range(whole, hi):
-        y0 = np.float64(y[m, n]) if piece[n] == k else 0.0
-        a0 += weight[n] * y0
-        b0 += weight[n] * y0 * y0
-    return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3)
+        w0 = weight[n] if piece[n] == k else 0.0
+        y0 = np.float64(y[m, n])
+        a0, b0, c0 = a0 + w0, b0 + w0 * y0, c0 + w0 * y0 * y0
+    return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3), (c0 + c1) + (c2 + c3)
 
 
 @numba.njit(nogil=True, cache=True)
-def _extent(weight: NDArray[np.float64], piece: NDArray[np.uint8], k: int, lo: int, hi: int) -> tuple[int, float]:
-    """Pixels and Σ w where the piece is ``k``."""
+def _count(piece: NDArray[np.uint8], k: int, lo: int, hi: int) -> int:
+    """Pixels of piece ``k``."""
     count = 0
     for n in range(lo, hi):
         count += piece[n] == k
-    a0 = a1 = a2 = a3 = 0.0
-    whole = lo + ((hi - lo) & ~np.uintp(3))
-    for n in range(lo, whole, np.uintp(4)):
-        a0 += weight[n] if piece[n] == k else 0.0
-        a1 += weight[n + np.uintp(1)] if piece[n + np.uintp(1)] == k else 0.0
-        a2 += weight[n + np.uintp(2)] if piece[n + np.uintp(2)] == k else 0.0
-        a3 += weight[n + np.uintp(3)] if piece[n + np.uintp(3)] == k else 0.0
-    for n in range(whole, hi):
-        a0 += weight[n] if piece[n] == k else 0.0
-    return count, (a0 + a1) + (a2 + a3)
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_weights(weight: NDArray[np.float64], lo: int, hi: int) -> float:
+    total = 0.0
+    for n in range(lo, hi):
+        total += weight[n]
+    return total
 
 
 @numba.njit(nogil=True, cache=True)
@@ -313,6 +330,8 @@ def _walk(
     local_region: NDArray[np.int32],
     pair: NDArray[np.int32],
     present: NDArray[np.bool_],
+    bare: NDArray[np.bool_],
+    leading: NDArray[np.int64],
     edges: NDArray[np.float64],
     n_edges: NDArray[np.int32],
     lines: NDArray[np.float64],
@@ -368,19 +387,23 @@ def _walk(
                     if several:
                         _find_pieces(values, edges, s, n_edges[s], piece, first, last)
                     for k in range(n_edges[s] + 1):
-                        pixels, extent = np.int64(last - first), np.float64(last - first)
-                        if several or wide:
-                            pixels, extent = _extent(weight, piece, k, first, last)
-                        if pixels == 0:
-                            continue
+                        pixels = np.int64(last - first)
+                        if several:
+                            pixels = _count(piece, k, first, last)
+                            if pixels == 0:
+                                continue
                         count[p, k] += pixels
-                        acc[p, k, 0] += scale * extent
+                        if bare[s]:
+                            extent = _sum_weights(weight, first, last) if wide else np.float64(pixels)
+                            acc[p, k, 0] += scale * extent
                         for m in range(n_terms):
                             if present[s, m]:
-                                total, square = _moments(values, m, weight, piece, k, first, last)
+                                extent, total, square = _moments(values, m, weight, piece, k, first, last)
                                 acc[p, k, 1 + m] += scale * total
                                 if m == 0:
                                     acc[p, k, n_stats - 1] += scale * square
+                                if m == leading[s]:
+                                    acc[p, k, 0] += scale * extent
                         if n_maps:
                             _lay_line(lines, s, k, piece, several, first, last, line, used)
                     if several:
@@ -445,9 +468,12 @@ def run(
     digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
     bits = np.arange(len(terms) - 1, -1, -1, dtype=np.int64)  # the first term has the highest bit of a code
     present = (seen.codes[:, None] >> bits & 1).astype(np.bool_)
+    bare = ~present.any(axis=1)
+    leading = present.argmax(axis=1) if len(terms) else np.zeros(bare.size, np.int64)
     clipped = _walk(
         code, region, area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
         np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, present,
+        bare, leading,
         strata.edges, strata.n_edges, strata.lines, per_unit, floats, ints, count, digits,
     )  # fmt: skip
     at, piece = np.nonzero(count)

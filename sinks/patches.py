@@ -7,7 +7,6 @@ import math
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 def patch_pixels(minimum_patch_ha: float, pixel_area_m2: float) -> int:
@@ -27,6 +26,8 @@ def large_enough(forest: NDArray[np.bool_], pixels: int, halo: int) -> NDArray[n
         return forest[inside]
     if pixels == 2 and halo == 1:  # a pixel counts if any neighbour is forest; the commonest case on grids of some 28 m
         return _has_neighbour(forest)
+    from scipy import ndimage  # dear to import, and most grids do without
+
     label, n = ndimage.label(forest, structure=np.ones((3, 3), dtype=bool))
     sizes = np.bincount(label.ravel(), minlength=n + 1)
     sizes[0] = 0

@@ -433,13 +433,13 @@ def _measured(
         data = data.astype(np.float64) * source.scale + source.offset
     if source.layer.kind == "amount" and ready:
         data = data * (alignment.grid.area(block) / _source_area(alignment, block))
-    values = data.astype(np.float32, copy=False)
+    values = data.astype(np.float32, copy=absent is not None)
     if data.dtype.kind == "f":
         infinite = np.isinf(values)
         if infinite.any():
             values = np.where(infinite, np.float32(np.nan), values)
     if absent is not None:
-        values = np.where(absent, np.float32(np.nan), values)
+        np.copyto(values, np.float32(np.nan), where=absent)
     return values
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import dask
+import dask.threaded
 from dask.callbacks import Callback
 from dask.delayed import delayed
 
@@ -39,8 +40,9 @@ def run(
     names = [f"{_ITEM}{len(items) - n:09d}" for n in range(len(items))]
     made = [run_task(item, dask_key_name=name) for name, item in zip(names, items, strict=True)]
     # Leaving the pool waits for what is under way, so that nothing writes after the run has ended.
+    # Dask is given the scheduler itself: asked for one by name, it would first load all of ``distributed``.
     with _Progress(on_done), ThreadPoolExecutor(workers.count) as pool, dask.config.set(pool=pool):
-        return list(dask.compute(*made, scheduler="threads", num_workers=workers.count, optimize_graph=False))
+        return list(dask.compute(*made, scheduler=dask.threaded.get, num_workers=workers.count, optimize_graph=False))
 
 
 class _Progress(Callback):

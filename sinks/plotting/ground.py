@@ -10,7 +10,6 @@ from typing import Final, Literal
 import numpy as np
 import pyproj
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 _STEPS: Final = tuple(d / 3600 for d in (
     108000, 72000, 36000, 18000, 7200, 3600, 1800, 1200, 600, 300, 120, 60, 30, 20, 10, 5, 2, 1,
@@ -101,6 +100,8 @@ class Frame:
         reach = self.distance(x, y, x + longest, y)
         power = 10.0 ** math.floor(math.log10(reach))
         metres = next(m * power for m in (5, 2, 1) if m * power <= reach)
+        from scipy.optimize import brentq  # dear to import; every run has figures at hand and few draw them
+
         x1 = brentq(lambda at: self.distance(x, y, at, y) - metres, x, x + longest, xtol=1e-9 * self.width)
         rows = [self.south + self.height * part for part in (0.02, 0.5, 0.98)]
         elsewhere = [self.distance(x, row, x1, row) / metres for row in rows]
