@@ -11,6 +11,7 @@ from pipelines.verbs import (
     assesscli,
     certaintycli,
     changecli,
+    exportcli,
     fetchcli,
     impactcli,
     listcli,
@@ -34,12 +35,14 @@ _SECTIONS = {
     "Assess": ("assess", "rollup", "change", "targets", "track", "value"),
     "Ask further": ("explain", "transitions", "reserves", "impact", "cite"),
     "How sure": ("sample", "plots", "calibrate"),
-    "Show": ("report", "plot", "export", "stac"),
+    "Show": ("report", "plot", "export", "catalog"),
 }
 """Heading of the help → its verbs, in the order of the work."""
 
 
-@click.group(cls=Group, sections=_SECTIONS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Group, sections=_SECTIONS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="sinks")
 def main() -> None:
     """Forest coverage, growing stock and ecosystem carbon from maps, held against targets.
@@ -51,7 +54,7 @@ def main() -> None:
     """
 
 
-for _command in (assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, runcli.cite, listcli.layers,
+for _command in (exportcli.export, exportcli.catalog, assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, runcli.cite, listcli.layers,
                  listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report):  # fmt: skip
     main.add_command(_command)
 for _command in certaintycli.commands(answers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,7 +218,7 @@ def _flags(classes: Sequence[ClassColor]) -> dict[str, str]:
     """Values and names of the classes in the file itself, by the CF conventions, for when the sidecar is lost."""
     if not classes:
         return {}
-    names = " ".join("_".join(c.name_en.split()) for c in classes)
+    names = " ".join("_".join(re.findall(r"[\w.+-]+", c.name_en)) for c in classes)
     return {
         "flag_values": ",".join(str(c.value) for c in classes), "flag_meanings": names,
         "flag_meanings_zh": " ".join(c.name_zh or c.name_en for c in classes),

@@ -113,7 +113,7 @@ def write_collection(
     home: Path | None = None,
     key: str = "carbon-sinks",
     title: str = "Carbon Sinks",
-    about: str = "Runs of Carbon Sinks: forest coverage, growing stock and ecosystem carbon.",
+    about: str = "Runs of Carbon Sinks.",
     licence: str = "other",
 ) -> dict[str, Any]:
     """Write a STAC collection that leads to the items of runs, by paths relative to where it lies.
@@ -189,17 +189,12 @@ def _projection(grid: Mapping[str, Any] | None) -> dict[str, Any]:
 def _footprint(grid: Mapping[str, Any]) -> Any:
     """The frame of a grid in longitude and latitude, its edges bent as they are."""
     a, _, x0, _, e, y0 = grid["transform"]
-    frame = shapely.box(*sorted_box(x0, y0, x0 + a * grid["width"], y0 + e * grid["height"]))
+    frame = shapely.box(x0, y0 + e * grid["height"], x0 + a * grid["width"], y0)
     west, south, east, north = frame.bounds
     bent = shapely.segmentize(frame, max(east - west, north - south) / _EDGE)
     turn = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(grid["crs_wkt"]), 4326, always_xy=True)
     moved = shapely.transform(bent, lambda x, y: turn.transform(x, y), interleaved=False)
-    return shapely.set_precision(moved, 1e-9)
-
-
-def sorted_box(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-    """West, south, east and north of two corners."""
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+    return shapely.geometry.polygon.orient(shapely.simplify(shapely.set_precision(moved, 1e-9), 1e-6))
 
 
 def _is_asset(name: str) -> bool:

@@ -120,7 +120,7 @@ def test_a_class_map_has_its_palette_names_and_table(tmp_path):
     assert [d.find("Usage").text for d in root.iter("FieldDefn")] == ["5", "1", "2", "0", "6", "7", "8"]
     with rasterio.open(path) as dataset:
         band = dataset.tags(1)
-    assert (band["flag_values"], band["flag_meanings"]) == ("1,3,9", "Forest Crops_&_<more> Water")
+    assert (band["flag_values"], band["flag_meanings"]) == ("1,3,9", "Forest Crops_more Water")
 
 
 def test_classes_of_sixteen_bits_have_a_table_but_no_palette(tmp_path):
