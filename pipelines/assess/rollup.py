@@ -22,6 +22,7 @@ from pipelines.files.atomic import prepare_out_dir
 from pipelines.files.text import read_text
 from pipelines.inputs import polygons, regionfile
 from pipelines.outputs import stac
+from pipelines.work import trial
 from pipelines.work.workspace import log_file, workspace
 from sinks import targets
 from sinks.accounts import TOTAL_REGION, Account, add_all
@@ -88,12 +89,7 @@ def rollup(
     options; when two runs claim the same ground, unless that is allowed; and when there are fewer than two.
     """
     start = time.monotonic()
-    if len(runs) < 2:
-        raise InputError(
-            f"a roll-up takes two runs or more, and {len(runs)} is given: sinks rollup RUN RUN … --out DIR"
-        )
-    parts = [_read(Path(folder)) for folder in runs]
-    _require_once(parts)
+    parts = _read_all(runs)
     found = _overlaps(parts)
     warnings = _about_overlaps(found, allow_overlap)
     account = add_all([p.account for p in parts])
@@ -122,7 +118,36 @@ def rollup(
     return result
 
 
+def dry_run(runs: Sequence[Path], boundary: Path | None = None, allow_overlap: bool = False) -> dict[str, Any]:
+    """What a roll-up would add, without writing it. Raises InputError as it would."""
+    start = time.monotonic()
+    parts = _read_all(runs)
+    warnings = _about_overlaps(_overlaps(parts), allow_overlap)
+    account = add_all([p.account for p in parts])
+    if boundary and (gap := _gap(parts, boundary)) > 0:
+        warnings.append(f"{gap:,.1f} ha inside {boundary} are in no run")
+    table = _table(parts)
+    return {
+        "runs": {str(r["run"]): f"{r['area_ha']:,.0f} ha" for r in table.to_dict("records")},
+        "regions": len(account.regions),
+        "area_ha": round(account.area_ha(), 1),
+        "megabytes_to_read": round(sum(f.stat().st_size for p in parts for f in p.folder.glob("*.parquet")) / 1e6, 1),
+        "time": f"{trial.told(2 * (time.monotonic() - start))}",
+        "notes": warnings,
+    }
+
+
 # ------------------------------------------------------------------------------------------ reading
+
+
+def _read_all(runs: Sequence[Path]) -> list[_Run]:
+    if len(runs) < 2:
+        raise InputError(
+            f"a roll-up takes two runs or more, and {len(runs)} is given: sinks rollup RUN RUN … --out DIR"
+        )
+    parts = [_read(Path(folder)) for folder in runs]
+    _require_once(parts)
+    return parts
 
 
 def _read(folder: Path) -> _Run:

@@ -15,6 +15,7 @@ import pandas as pd
 from pipelines.assess import closure, identity, kepterrors, mapspecs
 from pipelines.assess.blockpass import RECORDED, BlockTask, Partial, merge_partials
 from pipelines.assess.certainty import Certainty, assess_certainty, stock_draws
+from pipelines.assess.check import look_first
 from pipelines.assess.gislayers import shapes, write_geopackage
 from pipelines.assess.plan import Plan, make_plan
 from pipelines.assess.result import Result
@@ -23,7 +24,6 @@ from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.text import read_text
-from pipelines.inputs import preflight
 from pipelines.outputs import stac
 from pipelines.work.walk import Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
@@ -59,7 +59,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
     with workspace(out) as work, log_file(out, work.begun):
         plan = make_plan(study, work.inputs, pieces=work.pieces)
         own = _own_targets(plan)
-        _look_first(plan)
+        look_first(plan)
         if not work.begin(identity.of_plan(plan), study.fresh or not identity.from_files(study)):
             require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
         log.info(
@@ -93,14 +93,6 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
 
 
 # ------------------------------------------------------------------------------------------ stages
-
-
-def _look_first(plan: Plan) -> None:
-    preflight.check_landcover(
-        plan.sources["landcover"], plan.block_plan.cover_of, str(plan.study.legend or plan.study.parameters)
-    )
-    if plan.study.biomass:
-        preflight.check_biomass(plan.sources[plan.study.biomass], plan.study.biomass)
 
 
 def _walk(plan: Plan, work: Workspace) -> Walk:

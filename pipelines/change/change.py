@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pipelines.assess import closure, identity, mapspecs
+from pipelines.assess import check, closure, identity, mapspecs
 from pipelines.assess.certainty import map_errors, spread_bounds, spread_to_parts
 from pipelines.assess.closure import Check
 from pipelines.assess.plan import Plan, make_plan
@@ -24,7 +24,6 @@ from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.tidyfile import read_tidy
-from pipelines.inputs import preflight
 from pipelines.outputs import maps, stac
 from pipelines.work.walk import Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
@@ -85,15 +84,11 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
     first = study.first
     out = prepare_out_dir(first.out, first.overwrite)
     with workspace(out) as work, log_file(out, work.begun):
-        plans = _plans(study, work)
+        plans = epoch_plans(study, work)
         for plan in plans:
-            preflight.check_landcover(
-                plan.sources["landcover"], plan.block_plan.cover_of, str(plan.study.legend or plan.study.parameters)
-            )
-            if plan.study.biomass:
-                preflight.check_biomass(plan.sources[plan.study.biomass], plan.study.biomass)
-        whole = _change_plan(study, plans, work)
-        specs = [*(s for e in whole.epoch_maps for s in (e.ecosystem, e.carbon)), whole.carbon_change, whole.process]
+            check.look_first(plan)
+        whole = change_plan(study, plans, work)
+        specs = maps_of(whole)
         if not work.begin(_identity(study, plans), first.fresh or not all(map(identity.from_files, study.epochs))):
             require_space(out, mapspecs.typical_bytes(tuple(specs), plans[0].pixels))
         walk = Walk(
@@ -133,7 +128,7 @@ def _identity(study: ChangeStudy, plans: Sequence[Plan]) -> dict[str, str]:
     return own | {f"{p.study.year}: {k}": v for p in plans for k, v in identity.of_plan(p).items()}
 
 
-def _plans(study: ChangeStudy, work: Workspace) -> list[Plan]:
+def epoch_plans(study: ChangeStudy, work: Workspace) -> list[Plan]:
     """One plan per epoch, all on the grid of the first."""
     found: list[Plan] = []
     for epoch in study.epochs:
@@ -158,7 +153,13 @@ def _plans(study: ChangeStudy, work: Workspace) -> list[Plan]:
     return found
 
 
-def _change_plan(study: ChangeStudy, plans: Sequence[Plan], work: Workspace) -> ChangePlan:
+def maps_of(plan: ChangePlan) -> list[maps.MapSpec]:
+    """The maps of a change."""
+    return [*(s for e in plan.epoch_maps for s in (e.ecosystem, e.carbon)), plan.carbon_change, plan.process]
+
+
+def change_plan(study: ChangeStudy, plans: Sequence[Plan], work: Workspace) -> ChangePlan:
+    """How blocks are compared."""
     grid = plans[0].grid
     middle = plans[0].blocks[len(plans[0].blocks) // 2]
     last = len(plans) - 1

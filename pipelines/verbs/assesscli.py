@@ -10,24 +10,31 @@ import click
 
 from pipelines.verbs import paint, reportcli
 from pipelines.verbs.answers import Command, answers
-from pipelines.verbs.assessoptions import assess_options, study_of
+from pipelines.verbs.assessoptions import DRY_RUN, assess_options, study_of, told
 
 
 @click.command(cls=Command)
 @click.argument("assessment", required=False, type=click.Path(path_type=Path))
 @assess_options
+@DRY_RUN
 @reportcli.option
 @answers
 def assess(
-    assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, no_report: bool, **given: Any
+    assessment: Path | None, layer_options: tuple[str, ...], as_json: bool, no_report: bool, dry_run: bool, **given: Any
 ) -> None:
     """Assess a region: coverage, stock volume and carbon, maps and accounts.
 
     \b
     sinks assess --landcover lc.tif --legend worldcover --agb agb.tif --regions counties.gpkg --out result
     sinks assess assessment.toml
+    sinks assess assessment.toml --dry-run
     """
     study = study_of(assessment, layer_options, given)
+    if dry_run:
+        from pipelines.assess import check as checking
+
+        told(checking.check(study, timed=True), as_json, "Nothing was written: this is a dry run.")
+        return
     from pipelines.assess import run
 
     _show(run.assess(study, reportcli.finish(no_report)), as_json)
@@ -46,8 +53,7 @@ def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool
     study = study_of(assessment, layer_options, {"out": "unused", **{k: v for k, v in given.items() if v is not None}})
     from pipelines.assess import check as checking
 
-    found = checking.check(study)
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else checking.text(found))
+    told(checking.check(study), as_json, "The inputs can be used.")
 
 
 @click.command()

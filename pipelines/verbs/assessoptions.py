@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from pipelines.verbs import paint
 from pipelines.verbs.answers import Sectioned
 from sinks.errors import InputError
 from sinks.layers import LAYERS
@@ -30,6 +32,12 @@ def _layer_options(section: str, names: Iterable[str]) -> list[Callable[..., Any
         unit = f" [{layer.unit}]" if layer.unit not in ("", "1") else " [0-1]" if layer.unit == "1" else ""
         found.append(o(layer.flag, help=layer.about.rstrip(".") + unit + ".", multiple=True))
     return found
+
+
+DRY_RUN: Final = click.option(
+    "--dry-run", is_flag=True, cls=Sectioned, section="Running",
+    help="Say what would be done: grid, blocks, memory, disk, time. Writes nothing.",
+)  # fmt: skip
 
 
 def _input_options() -> list[Callable[..., Any]]:
@@ -192,3 +200,13 @@ def study_of(assessment: Path | None, layer_options: tuple[str, ...], given: Map
 
     options = collected(given, layer_options)
     return study.from_toml(assessment, **options) if assessment else study.checked(options)
+
+
+def told(found: Mapping[str, Any], as_json: bool, last: str) -> None:
+    """A plan on the screen; ``last`` is its last line."""
+    from pipelines.assess import check
+
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        click.echo(check.text(found, paint.painted(last, "good")))

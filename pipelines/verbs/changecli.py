@@ -11,6 +11,7 @@ import click
 
 from pipelines.verbs import reportcli
 from pipelines.verbs.answers import Command
+from pipelines.verbs.assessoptions import DRY_RUN, told
 
 if TYPE_CHECKING:
     from pipelines.change.change import ChangeResult
@@ -35,10 +36,12 @@ def command(
     @click.option("--across-break", is_flag=True, default=None,
                   help="Let epochs differ in legend, forest definition or parameters; said with every figure.")  # fmt: skip
     @shared
+    @DRY_RUN
     @reportcli.option
     @answers
     def change(
-        file: Path | None, epochs: tuple[str, ...], layer_options: tuple[str, ...], as_json: bool, no_report: bool, **given: Any
+        file: Path | None, epochs: tuple[str, ...], layer_options: tuple[str, ...], as_json: bool, no_report: bool,
+        dry_run: bool, **given: Any,
     ) -> None:
         """What changed between epochs: transitions, gains and losses, named processes, maps of change.
 
@@ -57,6 +60,11 @@ def command(
             study = changestudy.from_toml(file, **options)
         else:
             study = changestudy.checked([changestudy.epoch_of(e) for e in epochs], options)
+        if dry_run:
+            from pipelines.change import changecheck
+
+            told(changecheck.dry_run(study), as_json, "Nothing was written: this is a dry run.")
+            return
         found = changing.change(study, reportcli.finish(no_report))
         click.echo(json.dumps(as_dict(found), indent=2, ensure_ascii=False) if as_json else text(found))
 

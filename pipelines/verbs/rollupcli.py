@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipelines.verbs import reportcli
+from pipelines.verbs import assessoptions, reportcli
 
 
 def command(answers: Callable[..., Any]) -> click.Command:
@@ -29,11 +29,12 @@ def command(answers: Callable[..., Any]) -> click.Command:
     @click.option("--allow-overlap", is_flag=True, help="Add up even ground that two runs claim; said in a warning.")
     @click.option("--overwrite", is_flag=True, help="Replace an earlier roll-up in the output folder.")
     @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+    @click.option("--dry-run", is_flag=True, help="Say what would be added up; writes nothing.")
     @reportcli.option
     @answers
     def rollup(
         runs: tuple[Path, ...], out: Path, boundary: Path | None, own: Path | None, target_document: str, whole_nation: bool,
-        allow_overlap: bool, overwrite: bool, as_json: bool, no_report: bool,
+        allow_overlap: bool, overwrite: bool, as_json: bool, dry_run: bool, no_report: bool,
     ) -> None:  # fmt: skip
         """Merge finished runs of tiles or agencies into one account, scorecard and GeoPackage.
 
@@ -44,6 +45,10 @@ def command(answers: Callable[..., Any]) -> click.Command:
         """
         from pipelines.assess import rollup as rolling
 
+        if dry_run:
+            plan = rolling.dry_run(runs, boundary, allow_overlap)
+            assessoptions.told(plan, as_json, "Nothing was written: this is a dry run.")
+            return
         found = rolling.rollup(
             runs, out, boundary=boundary, own_targets=own, document=target_document, whole_nation=whole_nation,
             allow_overlap=allow_overlap, overwrite=overwrite, finish=reportcli.finish(no_report),

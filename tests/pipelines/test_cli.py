@@ -108,3 +108,35 @@ def test_a_slip_gets_a_suggestion(arguments, said):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert said in result.output + result.stderr
+
+
+def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path):
+    for verb, file in (("assess", "assessment.toml"), ("change", "change.toml")):
+        said = say(verb, str(sample_data() / file), "--out", str(tmp_path / "o"), "--dry-run")
+        assert "800 x 800 pixels" in said
+        assert "about" in said
+        assert "Nothing was written" in said
+    assert not (tmp_path / "o").exists()
+    found = json.loads(say("assess", str(sample_data() / "assessment.toml"), "--out", str(tmp_path / "o"), "--dry-run", "--json"))
+    assert found["regions"] == 24
+
+
+def test_a_roll_up_can_be_tried(demo, tmp_path):
+    out, _ = demo
+    said = CliRunner().invoke(main, ["rollup", str(out), str(out), "--out", str(tmp_path / "o"), "--dry-run"])
+    assert said.exit_code == 2  # twice the same ground
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)])
+def test_colour_is_for_terminals_alone(environment, coloured):
+    result = CliRunner().invoke(main, ["--help"], env={"NO_COLOR": "", "FORCE_COLOR": "", **environment})
+    assert ("\x1b[" in result.stdout) == coloured
+
+
+def test_options_stand_under_headings_and_verbs_too():
+    told = say("assess", "--help")
+    places = [told.index(f"\n{heading}:\n") for heading in (
+        "Inputs", "More layers", "Regions", "Targets", "Science", "Certainty", "Forest definition", "Output", "Running")]  # fmt: skip
+    assert places == sorted(places)
+    assert "More:" not in say("--help"), "a verb stands under no heading: give it one in pipelines/cli.py"
