@@ -54,8 +54,10 @@ def main() -> None:
     """
 
 
-for _command in (exportcli.export, exportcli.catalog, assesscli.assess, assesscli.check, assesscli.demo, runcli.targets, runcli.explain, runcli.cite, listcli.layers,
-                 listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report):  # fmt: skip
+for _command in (
+    assesscli.assess, assesscli.check, assesscli.demo, exportcli.catalog, exportcli.export, runcli.targets, runcli.explain,
+    runcli.cite, listcli.layers, listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report,
+):  # fmt: skip
     main.add_command(_command)
 for _command in certaintycli.commands(answers):
     main.add_command(_command)

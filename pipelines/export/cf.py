@@ -27,11 +27,14 @@ _NOT_UNITS: Final = frozenset({"C", "CH4", "N2O"})
 """Words of our units that name a substance; to UDUNITS a C would be a coulomb. The long name tells the substance."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ERROR: Final = "se_"
+_HALF: Final = np.uint16(1 << 15)
+"""Packed variables are signed, or they are not of the conventions: 2¹⁵ is taken off every number and put into the offset."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable. fill : in place of what is not known; values : of a small one; source : the map of a large one."""
+    """A variable. fill : in place of what is not known; values : of a small one; source : the map of a large one; signed :
+    its unsigned numbers become signed ones, less 2¹⁵."""
 
     name: str
     dims: tuple[str, ...]
@@ -40,6 +43,7 @@ class Variable:
     fill: float | None = None
     values: NDArray[Any] | None = None
     source: Path | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def blocks(found: Described, side: int) -> Iterator[tuple[Block, Variable, NDArr
             else:
                 with rasterio.open(variable.source) as map_:
                     window = rasterio.windows.Window(block.col, block.row, block.width, block.height)
-                    yield block, variable, map_.read(1, window=window)
+                    data = map_.read(1, window=window)
+                yield block, variable, (data ^ _HALF).view(np.int16) if variable.signed else data
 
 
 # ------------------------------------------------------------------------------------------ variables
@@ -164,11 +169,15 @@ def _map(path: Path, dims: tuple[str, ...], timed: bool) -> Variable:
             attrs["units"] = " ".join(w for w in (map_.units[0] or "1").split() if w not in _NOT_UNITS)
             attrs["cell_methods"] = "area: mean" if not timed else "time: point area: mean"
             attrs |= _names(whole.get("QUANTITY", path.stem))
-        if map_.scales[0] != 1 or map_.offsets[0] != 0:
-            attrs |= {"scale_factor": float(map_.scales[0]), "add_offset": float(map_.offsets[0])}
         if whole.get("COMMENT"):
             attrs["comment"] = whole["COMMENT"]
-        return Variable(path.stem, dims, dtype, attrs, fill=map_.nodata, source=path)
+        scale, offset, fill = float(map_.scales[0]), float(map_.offsets[0]), map_.nodata
+        if scale == 1 and offset == 0:
+            return Variable(path.stem, dims, dtype, attrs, fill=fill, source=path)
+        if signed := dtype == np.uint16:
+            dtype, offset, fill = np.dtype("i2"), offset + int(_HALF) * scale, fill - int(_HALF)
+        attrs |= {"scale_factor": scale, "add_offset": offset}
+        return Variable(path.stem, dims, dtype, attrs, fill=fill, source=path, signed=signed)
 
 
 def _names(quantity: str) -> dict[str, str]:
