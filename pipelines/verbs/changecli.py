@@ -40,8 +40,13 @@ def command(
     @reportcli.option
     @answers
     def change(
-        file: Path | None, epochs: tuple[str, ...], layer_options: tuple[str, ...], as_json: bool, no_report: bool,
-        dry_run: bool, **given: Any,
+        file: Path | None,
+        epochs: tuple[str, ...],
+        layer_options: tuple[str, ...],
+        as_json: bool,
+        no_report: bool,
+        dry_run: bool,
+        **given: Any,
     ) -> None:
         """What changed between epochs: transitions, gains and losses, named processes, maps of change.
 
