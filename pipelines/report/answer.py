@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipelines.report.amounts import said, signed
 from pipelines.report.catalogue import Both, joined, say
 from pipelines.report.changes import Story
-from pipelines.report.standing import BAD, GOOD, NEUTRAL, OPEN, Standing, of_the_whole, own
+from pipelines.report.standing import BAD, GOOD, JUDGED, NEUTRAL, OPEN, Standing, of_the_whole, own
 
 _ORDER = ("met", "likely met", "undecided", "likely missed", "missed", "unknown")
 
@@ -24,7 +24,7 @@ class Answer:
 
 def answer(found: list[Standing]) -> Answer:
     """By the targets of the whole where it has any, else by those of its parts, else by the national ones beside it."""
-    whole = [s for s in of_the_whole(found) if s.role in ("own", "national")]
+    whole = [s for s in of_the_whole(found) if s.role in JUDGED]
     parts = own(found)
     if whole:
         more = [s.sentence for s in whole]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,13 @@ from sinks.accounts import ALL, TOTAL_REGION
 from sinks.parameters import records
 from sinks.quantities import TOTAL
 
+_WITHIN_NOISE: Final = "within_noise"
+"""The process of land whose carbon moved by less than the maps' errors."""
+
 
 @dataclass(frozen=True)
 class Process:
-    """One process: what became of some land."""
+    """One process: what became of some land. sure : whether its change is more than the maps' errors."""
 
     name: Both
     color: str
@@ -26,24 +30,15 @@ class Process:
     gain: float
     loss: float
     change: float
-
-
-@dataclass(frozen=True)
-class Transition:
-    """Land that went from one class to another."""
-
-    before: Both
-    after: Both
-    area_ha: float
-    change: float
+    sure: bool = True
 
 
 @dataclass(frozen=True)
 class Story:
     """A change from its first epoch to its last.
 
-    series : quantity → values by epoch; carbon : change of carbon [Mg C] with its interval; by_region : change of carbon
-    [Mg C] and of coverage [points] by region_id; picture : the transitions drawn, by language.
+    series : quantity → values by epoch; carbon : change of carbon [Mg C] with its interval; picture : the transitions drawn,
+    by language.
     """
 
     epochs: tuple[int, ...]
@@ -53,8 +48,6 @@ class Story:
     emissions: float
     net_sink: float
     processes: tuple[Process, ...]
-    transitions: tuple[Transition, ...]
-    by_region: dict[str, tuple[float, float]]
     picture: dict[str, str]
 
     @property
@@ -82,7 +75,6 @@ def story(change: Run) -> Story:
     return Story(
         epochs, _series(change, epochs), carbon, float(flux["gross_removals_t_co2_yr"]),
         float(flux["gross_emissions_t_co2_yr"]), float(flux["net_sink_t_co2_yr"]), _processes(processes),
-        _transitions(table), _by_region(change),
         {language: transitionplot.sankey(table, (epochs[0], epochs[-1]), language) for language in ("en", "zh")},
     )  # fmt: skip
 
@@ -107,16 +99,9 @@ def _processes(table: pd.DataFrame) -> tuple[Process, ...]:
             Both(known[r["process"]]["name_en"], known[r["process"]]["name_zh"]) if r["process"] in known
             else same(r["process"]),
             known.get(r["process"], {}).get("color", ""), r["area_ha"], r["gain_mg_c"], r["loss_mg_c"], r["change_mg_c"],
+            r["process"] != _WITHIN_NOISE,
         )
         for r in rows
-    )  # fmt: skip
-
-
-def _transitions(table: pd.DataFrame) -> tuple[Transition, ...]:
-    moved = table[table["from_class"] != table["to_class"]].sort_values("area_ha", ascending=False)
-    return tuple(
-        Transition(class_name(r["from_class"]), class_name(r["to_class"]), r["area_ha"], r.get("change_mg_c", np.nan))
-        for r in moved.to_dict("records") if r["area_ha"] > 0
     )  # fmt: skip
 
 
@@ -124,8 +109,3 @@ def class_name(label: str) -> Both:
     """A class of the transitions, "forest/broadleaf", by name."""
     ecosystem, _, forest_type = label.partition("/")
     return ecosystem_name(ecosystem, forest_type or ALL)
-
-
-def _by_region(change: Run) -> dict[str, tuple[float, float]]:
-    rows = change.layer("change.gpkg", "change").to_dict("records")
-    return {r["region_id"]: (r["change_mg_c"], r["coverage_change_points"]) for r in rows}

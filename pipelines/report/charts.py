@@ -186,10 +186,10 @@ def processes(found: Sequence[Process]) -> tuple[Bar, ...]:
     top = max([max(abs(p.gain), abs(p.loss)) for p in rows], default=1.0)
     bars = []
     for p in sorted(rows, key=lambda p: -abs(p.change)):
-        left, right = 50 * abs(p.loss) / top, 50 * p.gain / top
+        left, right, faint = 50 * abs(p.loss) / top, 50 * p.gain / top, "" if p.sure else " unsure"
         segments = (
-            Segment(50 - left, left, "loss", p.name, said(p.loss, "carbon")),
-            Segment(50, right, "gain", p.name, said(p.gain, "carbon")),
+            Segment(50 - left, left, f"loss{faint}", p.name, said(p.loss, "carbon")),
+            Segment(50, right, f"gain{faint}", p.name, said(p.gain, "carbon")),
         )
         bars.append(Bar(p.name, said(p.change, "carbon"), segments))
     return tuple(bars)

@@ -36,8 +36,8 @@ from pipelines.report import runfolder as folders
 from pipelines.report import shapes as outlines
 from pipelines.report.amounts import interval, said, signed
 from pipelines.report.catalogue import HTML_LANGUAGE, LANGUAGES, Both, joined, messages, same, say
-from pipelines.report.runfolder import CHANGE, RESERVES, Run
-from pipelines.report.standing import Standing, of_the_whole, own, standings
+from pipelines.report.runfolder import CHANGE, RESERVES, SAMPLE, Run
+from pipelines.report.standing import JUDGED, Standing, of_the_whole, own, standings
 from sinks import __version__
 
 NAME: Final = "report.html"
@@ -105,7 +105,8 @@ def html(run: Run, beside: Mapping[str, Run], look: Look = Look()) -> str:
 
 
 def _assessment(run: Run, beside: Mapping[str, Run]) -> dict[str, Any]:
-    found = standings(run)
+    sample = beside.get(SAMPLE)
+    found = standings(run, figures.corrected_coverage(sample) if sample else None)
     table = regions.table(run, beside, found)
     ecosystems = holdings.by_ecosystem(run)
     eco, headings = grids.ecosystems(ecosystems), grids.views(holdings.by_view(run))
@@ -175,7 +176,7 @@ def _worst_first(found: list[Standing]) -> list[Standing]:
 def _cautions(found: Sequence[Standing], told: quality.Quality) -> Both | None:
     """What a reader of the answer must know beside it."""
     cautions = []
-    judged = [s for s in found if s.role in ("own", "national") and s.indicator == "forest_coverage"]
+    judged = [s for s in found if s.role in JUDGED and s.indicator == "forest_coverage"]
     if judged and not any(np.isfinite(s.probability) for s in judged):
         cautions.append(say("answer.caution.coverage"))
     if told.warnings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
@@ -14,11 +15,15 @@ from pipelines.report.catalogue import Both, joined, messages, same, say
 from pipelines.report.holdings import Range, stock_ranges
 from pipelines.report.runfolder import Run
 from sinks.accounts import TOTAL_REGION
+from sinks.budget import Z95
 from sinks.sampling import Estimate
+from sinks.targets import verdict
 
 KINDS: Final = {"forest_coverage": "percent", "forest_stock": "volume"}
 """Indicator → how its amounts are said."""
 _TITLES: Final = {"forest_coverage": "term.coverage", "forest_stock": "term.stock"}
+JUDGED: Final = ("own", "national")
+"""Roles of targets that a region is held to; others stand beside it."""
 GOOD, OPEN, BAD, NEUTRAL = "good", "open", "bad", "neutral"
 _TONES: Final = {
     "met": GOOD, "likely met": GOOD, "above": GOOD, "undecided": OPEN, "likely missed": BAD, "missed": BAD, "below": BAD,
@@ -118,10 +123,26 @@ class Standing:
         return say("scope.official", value=said(self.official, self.kind), year=self.official_year)
 
 
-def standings(run: Run) -> list[Standing]:
-    """Every row of the scorecard."""
+def standings(run: Run, coverage: Range | None = None) -> list[Standing]:
+    """Every row of the scorecard. coverage : of the whole by a reference sample, which is then held against its targets."""
     stocks = stock_ranges(run)
-    return [_standing(row, stocks) for row in run.table("scorecard.csv").to_dict("records")]
+    found = [_standing(row, stocks) for row in run.table("scorecard.csv").to_dict("records")]
+    if coverage is None:
+        return found
+    return [
+        _corrected(s, coverage) if s.region_id == TOTAL_REGION and s.indicator == "forest_coverage" else s
+        for s in found
+    ]
+
+
+def _corrected(standing: Standing, value: Range) -> Standing:
+    """The same target with the figure of the reference sample, judged by its probability."""
+    se = (value.high - value.low) / 2 / Z95
+    probability = NormalDist(value.value, se).cdf(standing.target) if se > 0 else float(value.value < standing.target)
+    found = replace(standing, value=value, gap=value.value - standing.target)
+    if standing.role in JUDGED:
+        return replace(found, probability=1 - probability, status=verdict(1 - probability))
+    return replace(found, status="above" if found.gap >= 0 else "below")
 
 
 def _standing(row: Mapping[Hashable, Any], stocks: dict[str, tuple[float, float]]) -> Standing:
