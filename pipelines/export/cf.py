@@ -175,7 +175,8 @@ def _map(path: Path, dims: tuple[str, ...], timed: bool) -> Variable:
         if scale == 1 and offset == 0:
             return Variable(path.stem, dims, dtype, attrs, fill=fill, source=path)
         if signed := dtype == np.uint16:
-            dtype, offset, fill = np.dtype("i2"), offset + int(_HALF) * scale, fill - int(_HALF)
+            # In whole steps, so that what was zero is zero to the last bit.
+            dtype, offset, fill = np.dtype("i2"), (round(offset / scale) + int(_HALF)) * scale, fill - int(_HALF)
         attrs |= {"scale_factor": scale, "add_offset": offset}
         return Variable(path.stem, dims, dtype, attrs, fill=fill, source=path, signed=signed)
 
