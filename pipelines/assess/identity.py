@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.assess.plan import Plan
 from pipelines.assess.study import EXECUTION, LAYER_NAMES, Study
 from pipelines.files import manifest
-from pipelines.inputs.sources import is_array
+from pipelines.inputs.layerfiles import is_array
 
 
 def of_plan(plan: Plan) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pipelines.assess.blockpass import TREE, BlockPlan
 from pipelines.assess.study import LAYER_KINDS, LAYER_NAMES, Study
 from pipelines.errors import InputError
 from pipelines.files.text import read_text
-from pipelines.inputs import align, reach, soilprofile, sources, zones
+from pipelines.inputs import align, layerfiles, reach, soilprofile, sources, zones
 from pipelines.inputs.grid import Block, Grid
 from pipelines.work.cluster import Workers
 from sinks import coding, invest, parameterfiles
@@ -150,7 +150,11 @@ def _open_layers(study: Study, workdir: Path) -> dict[str, sources.Source]:
             continue
         own = dict(study.layers.get(name, {}))
         kind = own.pop("kind", LAYER_KINDS[name])
-        found[name] = sources.inspect(sources.make_layer(name, kind, value, workdir, study.permit, **own))
+        found[name] = sources.inspect(
+            layerfiles.make_layer(
+                name, kind, value, workdir, study.permit, allow_missing=study.allow_missing_tiles, **own
+            )
+        )
     if "agb_sd" in found and not study.biomass:
         raise InputError("--agb-sd is the error of a biomass layer, and none is given; add --agb FILE")
     return found

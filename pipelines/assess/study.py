@@ -23,7 +23,7 @@ ERROR_MAPS: Final = tuple("se_" + name for name in (TOTAL.key, *POOL_KEYS, VOLUM
 """Maps of standard errors, written when they are asked for by name."""
 LAYER_NAMES: Final = tuple(LAYERS)
 LAYER_KINDS: Final = {name: layer.kind for name, layer in LAYERS.items()}
-LAYER_KEYS: Final = ("band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")
+LAYER_KEYS: Final = ("asset", "band", "nodata", "crs", "scale", "offset", "unit", "resampling", "kind")
 _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     **dict.fromkeys(
         ("year", "workers", "block_size", "soil_depth", "draws", "seed"), ((int,), "a whole number without quotes")
@@ -52,6 +52,7 @@ _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {
             "quiet",
             "json",
             "allow_network",
+            "allow_missing_tiles",
         ),
         ((bool,), "true or false without quotes"),
     ),
@@ -182,6 +183,7 @@ class Study:
     fresh: bool = False
     quiet: bool = False
     json: bool = False
+    allow_missing_tiles: bool = False
     allow_network: bool = False
     only_within: Any = ()
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipelines.change.impactareas import Areas
 from pipelines.errors import InputError
 from pipelines.files import manifest
-from pipelines.inputs import align, sources
+from pipelines.inputs import align, layerfiles, sources
 from pipelines.inputs.grid import Block, Grid
 from pipelines.inputs.sources import Source
 from pipelines.samples.changemap import KIND
@@ -98,7 +98,7 @@ def covariates(given: Sequence[str], classes: Sequence[str], work: Path) -> Cova
             )
         own = layers.LAYERS.get(name)
         kind = "class" if asked or (own is not None and own.kind == layers.CLASS) else "density"
-        source = sources.inspect(sources.make_layer(name, kind, file, work))
+        source = sources.inspect(layerfiles.make_layer(name, kind, file, work))
         if name == ELEVATION and source.unit.lower() not in _METRES:
             raise InputError(
                 f"{source.path}: elevations are in '{source.unit}'; convert them to metres, for the slope's sake"

@@ -10,8 +10,9 @@ from typing import Final
 
 from pipelines.errors import InputError
 from pipelines.files.text import read_text
+from pipelines.inputs.layerfiles import make_layer
 from pipelines.inputs.reach import DEFAULT, Permit
-from pipelines.inputs.sources import Layer, make_layer
+from pipelines.inputs.sources import Layer
 from sinks.layers import DENSITY, PROFILE
 from sinks.parameters import read_cells, records
 from sinks.soilcarbon import Horizon

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import math
-import os
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -17,25 +15,26 @@ import pyproj
 import rasterio
 from numpy.typing import NDArray
 from pyproj.crs import Datum
+from rasterio._err import CPLE_BaseError  # what GDAL raises through rasterio unwrapped
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
-from pipelines.inputs import reach
+from pipelines.inputs import places, reach
 from pipelines.inputs.grid import Grid
-from pipelines.inputs.vrt import Tile, fitting_nodata, joined
+from pipelines.inputs.vrt import fitting_nodata
 
-KINDS: Final = ("class", "density", "amount")
 GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256, **reach.GDAL_GUARD}
 """No sidecars beside the user's files; one thread a worker; a cache that stays small."""
 
-_RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
-_URLS: Final = {"http://": "/vsicurl/http://", "https://": "/vsicurl/https://", "s3://": "/vsis3/", "gs://": "/vsigs/"}
-_SAME: Final = 0.02
-"""Pixels by which a tile may be off the lattice of the others."""
+RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
+_END: Final = 1 << 16
+"""Bytes at either end of a file that tell it from another; tiles are thousands."""
 _LARGEST_PIECE: Final = 1 << 29
 """Bytes of the largest tile or strip that is decoded."""
+_SMALLEST: Final = 1e-12
+"""No pixel is smaller, in any unit."""
 _WHOLE: Final = 4096 * 4096
 _SPOTS: Final = 8
 """Rasters of more pixels than ``_WHOLE`` are looked at in ``_SPOTS``² spots only."""
@@ -45,7 +44,7 @@ _SPOTS: Final = 8
 class Layer:
     """What the user asks for. kind decides how it is resampled; the rest is what the file does not say of itself.
 
-    path : what GDAL opens; files : what the user named, where that is something else.
+    path : what GDAL opens; files : what the user named, where that is something else; notes : what joining them showed.
     """
 
     name: str
@@ -59,6 +58,7 @@ class Layer:
     unit: str | None = None
     resampling: str | None = None
     files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,117 +94,6 @@ class Source:
         return self.block_shape[1] >= self.width and self.width > 2048
 
 
-# ------------------------------------------------------------------------------------------ from what a user gives
-
-
-def make_layer(
-    name: str, kind: str, value: Any, workdir: Path, permit: reach.Permit = reach.DEFAULT, **own: Any
-) -> Layer:
-    """A layer from a path, URL, GDAL name, glob, folder, list of tiles or xarray object.
-
-    Tiles are joined by a VRT in ``workdir``; an xarray object is written there once, window by window. permit : what files
-    may lead to; own : what the file does not say of itself, by field of Layer. Raises InputError for nothing found, tiles that
-    do not fit together or an unknown kind.
-    """
-    if kind not in KINDS:
-        raise InputError(f"the kind of layer {name} is '{kind}'; choose one of {', '.join(KINDS)}")
-    if is_array(value):
-        from pipelines.inputs.arrays import write_array  # rioxarray is dear to import, and files do without
-
-        path = write_array(name, value, Path(workdir), own)
-        return Layer(name, kind, path, **{k: v for k, v in own.items() if k != "band"})
-    paths = _paths(name, value)
-    for path in paths:
-        reach.require(name, path, permit)
-    if len(paths) == 1:
-        return Layer(name, kind, paths[0], **own)
-    return _join(Layer(name, kind, "", **own), paths, Path(workdir))
-
-
-def is_array(value: Any) -> bool:
-    """Whether a layer was given as an xarray object; asked without xarray, which is dear to import."""
-    return any(kind.__module__.partition(".")[0] == "xarray" for kind in type(value).__mro__)
-
-
-def _paths(name: str, value: Any) -> list[str]:
-    if isinstance(value, list | tuple):
-        found = [p for item in value for p in _paths(name, item)]
-        if not found:
-            raise InputError(f"{name}: an empty list of rasters was given; name at least one")
-        return found
-    text = os.fspath(value)
-    for scheme, prefix in _URLS.items():
-        if text.startswith(scheme):
-            return [prefix + text.removeprefix(scheme)]
-    path = Path(text)
-    if path.is_dir():
-        return sorted(str(p) for p in path.iterdir() if p.suffix.lower() in _RASTERS) or [text]
-    if path.exists() or text.startswith("/vsi") or re.match(r"^[A-Za-z0-9_]{2,}:", text):
-        return [text]
-    if any(ch in text for ch in "*?["):
-        found = sorted(glob.glob(text, recursive=True))
-        if not found:
-            raise InputError(f"{text}: no file matches this pattern; check the path of the {name} layer")
-        return found
-    raise InputError(f"{text}: there is no such file; check the path of the {name} layer")
-
-
-# ------------------------------------------------------------------------------------------ tiles
-
-
-def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
-    """One layer over tiles that agree and lie on one lattice."""
-    tiles = [_described(replace(layer, path=p)) for p in paths]
-    first = tiles[0]
-    crs = pyproj.CRS.from_wkt(first.crs_wkt)
-    a, _, _, _, e, _ = first.transform
-    if a < 0 or e > 0:
-        raise InputError(
-            f"{first.path}: this tile's rows or columns run the wrong way; warp the tiles north-up first (gdalwarp)"
-        )
-    for tile in tiles[1:]:
-        _must_fit(layer.name, first, tile, crs)
-    west, north = min(t.transform[2] for t in tiles), max(t.transform[5] for t in tiles)
-    placed = []
-    for t in tiles:
-        col, row = round((t.transform[2] - west) / a), round((t.transform[5] - north) / e)
-        placed.append(Tile(t.layer.path, t.band, col, row, t.width, t.height, t.has_mask))
-    out = workdir / f"{layer.name}.vrt"
-    transform = (a, 0.0, west, 0.0, e, north)
-    text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
-    out.write_text(text, encoding="utf-8")
-    return replace(layer, path=str(out), band=None, files=tuple(paths))
-
-
-def _must_fit(name: str, first: Source, tile: Source, crs: pyproj.CRS) -> None:
-    """Refuse a tile that differs from the first, naming both files and what differs."""
-    own = pyproj.CRS.from_wkt(tile.crs_wkt)
-    (a, _, x0, _, e, y0), (ta, _, tx, _, te, ty) = first.transform, tile.transform
-    for what, one, other, same in (
-        ("CRS", crs.name, own.name, tile.crs_wkt == first.crs_wkt or own.equals(crs, ignore_axis_order=True)),
-        ("data type", first.dtype, tile.dtype, tile.dtype == first.dtype),
-        ("nodata value", first.nodata, tile.nodata, _same(tile.nodata, first.nodata)),
-        ("scale", first.scale, tile.scale, tile.scale == first.scale),
-        ("offset", first.offset, tile.offset, tile.offset == first.offset),
-        ("pixel size", f"{a:.12g} x {-e:.12g}", f"{ta:.12g} x {-te:.12g}",
-         abs(ta - a) * tile.width < _SAME * a and abs(te - e) * tile.height < _SAME * -e),
-    ):  # fmt: skip
-        if not same:
-            raise InputError(
-                f"{tile.path}: this {name} tile has the {what} {other}, but {first.path} has {one}; tiles of one layer must agree"
-            )
-    for shift in ((tx - x0) / a, (ty - y0) / e):
-        if abs(shift - round(shift)) > _SAME:
-            raise InputError(
-                f"{tile.path}: this {name} tile lies {shift % 1:.2f} of a pixel off the lattice of {first.path}; warp both onto "
-                f"one grid first"
-            )
-
-
-def _same(one: float | None, other: float | None) -> bool:
-    return one == other or (one is not None and other is not None and math.isnan(one) and math.isnan(other))
-
-
 # ------------------------------------------------------------------------------------------ what a file says
 
 
@@ -212,12 +101,12 @@ def open_raster(path: str) -> rasterio.DatasetReader:
     """A handle of one's own. Raises InputError when the file is missing, no raster or damaged."""
     try:
         return rasterio.DatasetReader(path, driver=reach.drivers(path), sharing=False)
-    except RasterioIOError as error:
+    except (RasterioIOError, UnicodeDecodeError) as error:
         local = not path.startswith(("/vsi", "<")) and not re.match(r"^[A-Za-z0-9_]{2,}:", path)
         if local and not Path(path).exists():
             raise InputError(f"{path}: there is no such file; check the path") from None
         if local and Path(path).is_dir():
-            raise InputError(f"{path}: this folder holds no {', '.join(_RASTERS)} file; name the raster") from None
+            raise InputError(f"{path}: this folder holds no {', '.join(RASTERS)} file; name the raster") from None
         raise InputError(
             f"{path}: not a raster that GDAL can read ({str(error).splitlines()[0]}); check the file"
         ) from None
@@ -229,15 +118,24 @@ def inspect(layer: Layer) -> Source:
         warnings.catch_warnings()
     ):  # that a raster lies nowhere is said below; never in threads, which share the filters
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        found = _described(layer)
+        found = described(layer)
     marks = [fingerprint(p) for p in layer.files or (layer.path,)]
     mark = marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
-    return replace(found, fingerprint=mark)
+    return replace(found, fingerprint=mark, notes=(*layer.notes, *found.notes))
 
 
-def _described(layer: Layer) -> Source:
-    """All of :func:`inspect` but the fingerprint."""
+def described(layer: Layer) -> Source:
+    """All of ``inspect`` but the fingerprint."""
     shown = layer.path if not layer.files else f"{layer.files[0]} and {len(layer.files) - 1} more"
+    try:
+        return _read_head(layer, shown)
+    except (CPLE_BaseError, RasterioError, UnicodeDecodeError, pyproj.exceptions.ProjError, OverflowError) as error:
+        raise InputError(
+            f"{shown}: what this raster says of itself is damaged ({str(error).splitlines()[0]}); get it again"
+        ) from None
+
+
+def _read_head(layer: Layer, shown: str) -> Source:
     with rasterio.Env(**GDAL_ENV), open_raster(layer.path) as d:
         band, notes = _band(layer, shown, d)
         dtype = str(d.dtypes[band - 1])
@@ -298,6 +196,11 @@ def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
             f"{shown}: this raster has no geotransform, only {'ground control points' if d.gcps[0] else 'pixels'}; georeference "
             f"it first (gdalwarp)"
         )
+    size = (t.a * d.width, t.e * d.height, t.c, t.f)
+    if not all(map(math.isfinite, size)) or abs(t.a) < _SMALLEST or abs(t.e) < _SMALLEST:
+        raise InputError(
+            f"{shown}: its pixels are {t.a:g} x {t.e:g} at {t.c:g}, {t.f:g}, which is no place; georeference it again"
+        )
     if t.b or t.d:
         raise InputError(f"{shown}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
 
@@ -305,9 +208,11 @@ def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
 def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> pyproj.CRS:
     if layer.crs:
         try:
-            return pyproj.CRS.from_user_input(layer.crs)
+            crs = pyproj.CRS.from_user_input(layer.crs)
         except pyproj.exceptions.CRSError:
             raise InputError(f"--layer {layer.name}.crs={layer.crs} is no known CRS; give one like EPSG:4326") from None
+        places.require_usable(shown, crs, f"give --layer {layer.name}.crs another")
+        return crs
     if d.crs is None:
         raise InputError(
             f"{shown}: the {layer.name} raster has no CRS, so it cannot be placed; say which it is: --layer "
@@ -319,6 +224,7 @@ def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) 
         raise InputError(
             f"{shown}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
         ) from None
+    places.require_usable(shown, crs, f"set its true one with --layer {layer.name}.crs=…")
     notes.extend(_misnamed(layer, shown, crs))
     return crs
 
@@ -346,9 +252,9 @@ def fingerprint(path: str) -> str:
     about = local.stat()
     digest = hashlib.sha256()
     with local.open("rb") as stream:
-        digest.update(stream.read(1 << 20))
-        stream.seek(max(0, about.st_size - (1 << 20)))
-        digest.update(stream.read(1 << 20))
+        digest.update(stream.read(_END))
+        stream.seek(max(0, about.st_size - _END))
+        digest.update(stream.read(_END))
     return f"{about.st_size}-{about.st_mtime_ns}-{digest.hexdigest()[:16]}"
 
 

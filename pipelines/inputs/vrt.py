@@ -44,10 +44,9 @@ def joined(
     Where no nodata value can mark what lies between the tiles, or where tiles have masks, the whole gets a mask band:
     a gap must not read as zero.
     """
-    width, height = max(t.col + t.width for t in tiles), max(t.row + t.height for t in tiles)
-    covered = shapely.union_all(shapely.box(*zip(*(_box(t) for t in tiles), strict=True))).area
+    width, height = _shape(tiles)
     mask = ""
-    if any(t.masked for t in tiles) or (nodata is None and covered < width * height):
+    if any(t.masked for t in tiles) or (nodata is None and gap_share(tiles) > 0):
         parts = "".join(_part("SimpleSource", t, f"mask,{t.band}") for t in tiles)
         mask = f'<MaskBand><VRTRasterBand dataType="Byte">{parts}</VRTRasterBand></MaskBand>'
     if nodata is None:
@@ -58,6 +57,17 @@ def joined(
         fill = f"<NoDataValue>{number(nodata)}</NoDataValue>"
     said = f"{fill}<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale><UnitType>{escape(unit)}</UnitType>"
     return _dataset(width, height, crs_wkt, transform, GDAL_TYPES[dtype], said + body, mask)
+
+
+def gap_share(tiles: Sequence[Tile]) -> float:
+    """Part of the rectangle around all tiles in which there is none."""
+    width, height = _shape(tiles)
+    covered = shapely.union_all(shapely.box(*zip(*(_box(t) for t in tiles), strict=True))).area
+    return max(0.0, 1 - covered / (width * height))
+
+
+def _shape(tiles: Sequence[Tile]) -> tuple[int, int]:
+    return max(t.col + t.width for t in tiles), max(t.row + t.height for t in tiles)
 
 
 def view(

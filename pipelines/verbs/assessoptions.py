@@ -140,6 +140,8 @@ def _running_options() -> list[Callable[..., Any]]:
         o("--cluster", help="TOML file that tells how to start a Dask cluster (docs/cluster.md)."),
         o("--dashboard", is_flag=True, default=None, help="Show the link of Dask's dashboard, on this machine only."),
         o("--performance-report", help="Write Dask's performance report, an HTML file."),
+        o("--allow-missing-tiles", is_flag=True, default=None,
+          help="Go on without tiles that an index lists and that are not there; their area is told as missing."),
         o("--allow-network", is_flag=True, default=None,
                      help="Let files lead to the network: addresses in an assessment file or in a VRT."),
         o("--only-within", multiple=True, help="Folder in which all inputs must lie. Repeat for more."),

@@ -14,7 +14,8 @@ from rasterio.transform import Affine
 from pipelines.errors import InputError, RunError
 from pipelines.inputs import align
 from pipelines.inputs.grid import Block, Grid
-from pipelines.inputs.sources import Layer, grid_of, inspect, make_layer
+from pipelines.inputs.layerfiles import make_layer
+from pipelines.inputs.sources import Layer, grid_of, inspect
 from sinks.area import cell_area
 
 

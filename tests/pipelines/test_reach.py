@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.errors import InputError
-from pipelines.inputs import reach, sources, vectorfile
+from pipelines.inputs import layerfiles, reach, sources, vectorfile
 from scenes import small, write_raster
 
 VRT = (
@@ -75,7 +75,7 @@ def refused(path, permit=reach.DEFAULT):
 def test_a_vrt_over_local_files_is_read(lc, tmp_path):
     inner = vrt(tmp_path / "inner.vrt", "lc.tif", relative=1)
     outer = vrt(tmp_path / "outer.vrt", inner)
-    layer = sources.make_layer("agb", "density", str(outer), tmp_path)
+    layer = layerfiles.make_layer("agb", "density", str(outer), tmp_path)
     assert sources.inspect(layer).width == 24
 
 
@@ -92,7 +92,7 @@ def test_a_vrt_goes_nowhere_but_to_files(name, depth, lc, tmp_path, listening):
     if depth == 2:
         path = vrt(tmp_path / "b.vrt", path)
     with pytest.raises(InputError, match="not on this disk; allow it with --allow-network"):
-        sources.make_layer("agb", "density", str(path), tmp_path)
+        layerfiles.make_layer("agb", "density", str(path), tmp_path)
     assert not calls
     reach.require("agb", str(path), reach.Permit(network=True))
 
@@ -159,7 +159,7 @@ def test_a_vrt_within_an_archive_or_on_the_network_is_not_opened(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         tar.add(tmp_path / "a.vrt", "a.vrt")
     with pytest.raises(InputError, match="not a raster that GDAL can read"):
-        sources.inspect(sources.make_layer("agb", "density", f"/vsitar/{tmp_path}/a.tar/a.vrt", tmp_path))
+        sources.inspect(layerfiles.make_layer("agb", "density", f"/vsitar/{tmp_path}/a.tar/a.vrt", tmp_path))
 
 
 def test_links_to_elsewhere_are_inside_only_if_they_lead_inside(lc, tmp_path):
@@ -256,4 +256,4 @@ def test_a_piece_too_large_for_memory_is_not_decoded(tmp_path):
         pass
     assert Path(path).stat().st_size < 10_000
     with pytest.raises(InputError, match=r"pieces of 60000 x 60000 pixels \(3\.4 GiB each\).*TILED=YES"):
-        sources.inspect(sources.make_layer("agb", "density", str(path), tmp_path))
+        sources.inspect(layerfiles.make_layer("agb", "density", str(path), tmp_path))

@@ -13,7 +13,8 @@ from rasterio.transform import Affine
 from pipelines.errors import InputError
 from pipelines.inputs import align
 from pipelines.inputs.grid import Block
-from pipelines.inputs.sources import grid_of, inspect, make_layer, thin
+from pipelines.inputs.layerfiles import make_layer
+from pipelines.inputs.sources import grid_of, inspect, thin
 
 
 def source(value, folder, name="agb", kind="density", **own):
