@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipelines.assess.certainty import Errors, map_errors, spread_bounds, spread_to_parts
 from pipelines.errors import InputError
-from pipelines.files.tables import write_table
+from pipelines.files.tables import read_output, write_table
 from pipelines.inputs.grid import Grid
 from sinks import budget
 from sinks.accounts import OUTSIDE_REGIONS, RegionInfo
@@ -93,14 +93,14 @@ def read(folder: Path) -> Kept:
     path = folder / MOVES
     if not path.is_file():
         raise InputError(f"{folder}: there is no {MOVES} here; run the assessment again to have its errors rolled up")
-    moves = pd.read_parquet(path)
+    moves = read_output(folder, MOVES)
     if not (folder / CELLS).is_file():
         return Kept(moves, None)
-    cells = pd.read_parquet(folder / CELLS)
+    cells = read_output(folder, CELLS)
     about = json.loads(cells.attrs["sinks"])
     g = about["grid"]
     grid = Grid(g["crs_wkt"], tuple(g["transform"]), g["width"], g["height"])
-    bounds = pd.read_parquet(folder / BOUNDS)
+    bounds = read_output(folder, BOUNDS)
     return Kept(moves, MapErrors(bounds, cells, grid, about["side"], about["range_m"], about["model"]))
 
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pandas as pd
 
 from pipelines.errors import InputError
-from pipelines.files import manifest
+from pipelines.files import manifest, tables
 from pipelines.files.atomic import atomic_path
 from pipelines.samples.changemap import is_change
 from sinks import ecosystems
@@ -36,7 +36,7 @@ def transitions(run: Path, region: str = TOTAL_REGION, years: tuple[int, int] | 
         raise InputError(f"{run}: this is no change; name the output folder of a finished 'sinks change'")
     epochs = manifest.read(run)["epochs"]
     first, last = years or (epochs[0], epochs[-1])
-    table = pd.read_parquet(Path(run) / "transitions.parquet")
+    table = tables.read_output(run, "transitions.parquet")
     known = list(table["region_id"].unique())
     if region not in known:
         raise InputError(f"--region is '{region}'{hint(region, known)}")

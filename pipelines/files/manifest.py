@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,11 @@ from pipelines.files.atomic import atomic_path
 NAME: Final = "manifest.json"
 _LIBRARIES: Final = ("numpy", "numba", "rasterio", "pyproj", "shapely", "pyogrio", "dask", "pandas", "xarray")
 _OWN: Final = (".py", ".csv", ".toml")
+_KINDS: Final[dict[str, type]] = {
+    "outputs": dict, "grid": dict, "study": dict, "versions": dict, "inputs": dict, "blocks": dict, "epochs": list, "notes": list,
+    "warnings": list, "closure": list, "unknown_values": dict, "kind": str, "parameters": str,
+}  # fmt: skip
+"""What each part of a manifest is, where it is there."""
 
 
 @functools.cache
@@ -97,12 +102,54 @@ def _save(folder: Path, content: Mapping[str, Any]) -> None:
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of a finished run. Raises InputError when there is none."""
     path = Path(folder) / NAME
+    if not path.exists():
+        raise InputError(f"{folder}: there is no {NAME} here; name the output folder of a finished run")
+    return read_file(path)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A manifest, which may be a stranger's: what is asked of it and not there, of the wrong kind, or elsewhere, is told."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder}: there is no {NAME} here; name the output folder of a finished run") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not a readable manifest ({error}); run the assessment again") from error
+        found = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda table: _Told(path, table))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable manifest ({error}); run the assessment again") from None
+    wrong = "it is no table" if not isinstance(found, dict) else _wrong(found)
+    if wrong:
+        raise InputError(f"{path}: not a manifest of this program ({wrong}); run the assessment again")
+    return found
+
+
+class _Told(dict[str, Any]):
+    """A table of a manifest; what it lacks is told in a sentence."""
+
+    def __init__(self, path: Path, table: Mapping[str, Any]) -> None:
+        super().__init__(table)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"{self._path}: the manifest says nothing of '{key}'; run the assessment again")
+
+
+def _wrong(about: Mapping[str, Any]) -> str:
+    """What cannot be so in a manifest, blank for nothing."""
+    for key, kind in _KINDS.items():
+        if key in about and not isinstance(about[key], kind):
+            return f"'{key}' is {type(about[key]).__name__}"
+    for name, told in about.get("outputs", {}).items():
+        parts = PurePath(name).parts
+        if not parts or PurePath(name).is_absolute() or ".." in parts or "\\" in name or "\0" in name:
+            return f"it names an output outside of its folder: '{name}'"
+        if not (isinstance(told, dict) and isinstance(told.get("sha256"), str)):
+            return f"it has no digest of '{name}'"
+    grid = about.get("grid", {})
+    if grid and not (
+        isinstance(grid.get("crs_wkt"), str) and all(isinstance(grid.get(k), int) for k in ("width", "height"))
+        and isinstance(grid.get("transform"), list) and [type(v) for v in grid["transform"] if isinstance(v, int | float)][5:]
+    ):  # fmt: skip
+        return "its grid is none"
+    return ""
 
 
 def damaged(folder: Path, about: dict[str, Any], names: Sequence[str]) -> list[str]:

@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipelines.errors import InputError
+from pipelines.files import manifest
 from pipelines.files.atomic import atomic_path
 from sinks import exactsum
 from sinks.accounts import ERROR_COLUMNS, ERROR_KEYS, KEY_COLUMNS, Account, RegionInfo
 from sinks.quantities import KEYS
 
 SUMS_FILE: Final = "account_sums.parquet"
+_TIDY_FILE: Final = "accounts.parquet"
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of what spreadsheets run."""
+_UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """CSV (UTF-8 with a byte-order mark, so that Excel reads Chinese) or Parquet, by the ending; whole or not at all."""
+    """CSV (UTF-8 with a byte-order mark, so that Excel reads Chinese) or Parquet, by the ending; whole or not at all.
+
+    In a CSV, text that a spreadsheet would run as a formula has an apostrophe in front; Parquet keeps it as it is.
+    """
     with atomic_path(path) as part:
         if path.suffix == ".parquet":
             frame.to_parquet(part, index=False)
         else:
-            frame.to_csv(part, index=False, encoding="utf-8-sig", lineterminator="\n")
+            texts = {c: frame[c].map(_unarmed) for c in frame if not pd.api.types.is_numeric_dtype(frame[c])}
+            frame.assign(**texts).to_csv(part, index=False, encoding="utf-8-sig", lineterminator="\n")
+
+
+def _unarmed(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula; what is a number stays one."""
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def write_account(account: Account, folder: Path) -> None:
     """``accounts.csv``, ``accounts.parquet`` and the exact sums."""
     write_table(account.tidy, folder / "accounts.csv")
-    write_table(account.tidy, folder / "accounts.parquet")
+    write_table(account.tidy, folder / _TIDY_FILE)
     frame = account.keys.assign(pixels=account.pixels)
     columns: dict[str, Any] = {}
     for s, name in enumerate(account.statistics):
@@ -56,11 +78,39 @@ def read_account(folder: Path) -> Account:
     path = Path(folder) / SUMS_FILE
     if not path.is_file():
         raise InputError(f"{folder}: there is no {SUMS_FILE} here; name the output folder of a finished run")
+    require_undamaged(Path(folder), [SUMS_FILE, _TIDY_FILE])
     try:
         frame = pd.read_parquet(path)
-        about = json.loads(frame.attrs["sinks"])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a readable account ({error}); run the assessment again") from error
+        return _account(frame, json.loads(frame.attrs["sinks"]), _errors(Path(folder)))
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: not a readable account ({_said(error)}); run the assessment again") from error
+
+
+def read_output(folder: Path, name: str, **options: Any) -> pd.DataFrame:
+    """A table that a run wrote, CSV or Parquet. Raises InputError when it is missing, or not what the run wrote."""
+    path = Path(folder) / name
+    if not path.is_file():
+        raise InputError(f"{folder}: there is no {name} here; name the output folder of a finished run")
+    require_undamaged(Path(folder), [name])
+    try:
+        return pd.read_parquet(path, **options) if path.suffix == ".parquet" else pd.read_csv(path, **options)
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: not a readable table ({_said(error)}); run the assessment again") from None
+
+
+def require_undamaged(folder: Path, names: Sequence[str]) -> None:
+    """Refuse outputs of a run that are not what it wrote: a wrong bit can be a wrong number. Unknown ones are passed over."""
+    if not (folder / manifest.NAME).is_file():
+        return
+    if bad := manifest.damaged(folder, manifest.read(folder), names):
+        raise InputError(f"{folder / bad[0]}: is not what the run wrote, or is missing; run the assessment again")
+
+
+def _said(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _account(frame: pd.DataFrame, about: dict[str, Any], errors: pd.DataFrame | None) -> Account:
     statistics = tuple(about["statistics"])
     digits = np.stack(
         [
@@ -75,14 +125,12 @@ def read_account(folder: Path) -> Account:
     )
     regions = tuple(RegionInfo(**r) for r in about["regions"])
     pixels = frame["pixels"].to_numpy(np.int64)
-    return Account(
-        frame[list(KEY_COLUMNS)], pixels, digits, lines, statistics, regions, about["context"], _errors(Path(folder))
-    )
+    return Account(frame[list(KEY_COLUMNS)], pixels, digits, lines, statistics, regions, about["context"], errors)
 
 
 def _errors(folder: Path) -> pd.DataFrame | None:
     """Standard errors of a finished run, from its tidy table; None where none were estimated."""
-    path = folder / "accounts.parquet"
+    path = folder / _TIDY_FILE
     if not path.is_file():
         return None
     tidy = pd.read_parquet(path, columns=[*ERROR_KEYS, *ERROR_COLUMNS])

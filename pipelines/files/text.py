@@ -110,8 +110,9 @@ def _known(named: str) -> str | None:
         return "utf-8"
     for spelled in (name, f"cp{name}", f"iso-8859-{name.removeprefix('8859').strip('_-')}"):
         try:
+            b"a".decode(spelled)  # some that Python knows are no encodings of text
             return codecs.lookup(spelled).name
-        except LookupError:
+        except (LookupError, ValueError):
             continue
     return None
 
@@ -122,7 +123,7 @@ def _texts(raw: bytes) -> Iterator[tuple[bytes, bool]]:
         return
     start, length = int.from_bytes(raw[8:10], "little"), int.from_bytes(raw[10:12], "little")
     at, columns = 1, []
-    for field in range(32, start - 1, 32):
+    for field in range(32, min(start - 1, len(raw) - 16), 32):
         if raw[field] == 0x0D:
             break
         if not raw[field : field + 11].isascii():

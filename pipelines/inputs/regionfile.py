@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.errors import InputError
 from pipelines.files.text import shapefile_encoding
-from pipelines.inputs import vectorfile
+from pipelines.inputs import places, vectorfile
 from pipelines.inputs.polygons import listed
 from sinks.errors import suggest
 
@@ -52,6 +52,8 @@ class RegionFile:
     ids: list[str]
     names: list[str]
     notes: list[str]
+    id_column: str = ""
+    name_column: str = ""
 
 
 def read_region_file(
@@ -63,7 +65,7 @@ def read_region_file(
     names, name_name = _names(path, frame, name_column, id_name)
     called = f", name column '{name_name}'" if name_name else ", no name column"
     notes.append(f"regions: {len(frame)} of {path}, id column '{id_name}'{called}")
-    return RegionFile(frame, ids, names, notes)
+    return RegionFile(frame, ids, names, notes, id_name, name_name)
 
 
 def official_hectares(frame: gpd.GeoDataFrame, area_ha: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:
@@ -110,6 +112,8 @@ def read_frame(path: str, layer: str | None) -> tuple[gpd.GeoDataFrame, list[str
         raise InputError(
             f"{path}: the regions have no CRS, so they cannot be placed; define it first (a .prj file beside a shapefile)"
         )
+    places.require_usable(str(path), frame.crs, "define the true one (a .prj file beside a shapefile)")
+    places.require_on_earth(str(path), frame.geometry.to_numpy(), frame.crs)
     return frame.reset_index(drop=True), notes
 
 

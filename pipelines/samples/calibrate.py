@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pipelines.errors import InputError
+from pipelines.files import tables
 from pipelines.files.text import read_text
 from sinks import calibration
 from sinks.accounts import ALL
@@ -28,13 +28,7 @@ def of_run(run: Path, official: Path, margins: Sequence[str] = (), *, total: boo
 
 def _tidy(run: Path) -> pd.DataFrame:
     """The account of a run as it was published, with its standard errors. Raises InputError when there is none."""
-    path = Path(run) / "accounts.parquet"
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise InputError(f"{run}: there is no {path.name} here; name the output folder of a finished run") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable account ({error}); run the assessment again") from None
+    return tables.read_output(run, "accounts.parquet")
 
 
 def text(found: Calibration) -> str:

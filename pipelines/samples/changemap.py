@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import pandas as pd
 
 from pipelines.errors import InputError
-from pipelines.files import manifest
+from pipelines.files import manifest, tables
 from pipelines.inputs import zones
 from pipelines.inputs.grid import Grid
 from pipelines.samples.samplemap import Population, open_run
@@ -100,7 +100,7 @@ def open_change(folder: Path) -> ChangeMap:
     g = about["grid"]
     grid = Grid(g["crs_wkt"], tuple(g["transform"]), g["width"], g["height"])
     first, last = about["epochs"][0], about["epochs"][-1]
-    table = pd.read_parquet(folder / "transitions.parquet")
+    table = tables.read_output(folder, "transitions.parquet")
     table = table[(table["region_id"] == TOTAL_REGION) & (table["year_from"] == first) & (table["year_to"] == last)]
     s = about["study"]["epochs"][0]
     regions = None

@@ -91,8 +91,7 @@ def _by_class(run: RunMap, moves: pd.DataFrame, level: str) -> pd.DataFrame:
 
 def _map_sd(run: RunMap, level: str) -> dict[tuple[str, str], float]:
     """Standard error of the map's part by class and quantity, classes that are put together added up."""
-    path = run.folder / "errors.csv"
-    table = pd.read_csv(path, dtype={"region_id": str})
+    table = tables.read_output(run.folder, "errors.csv", dtype={"region_id": str})
     column = "share_biomass_map"
     if column not in table:
         return {}

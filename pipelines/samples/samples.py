@@ -315,10 +315,7 @@ def _coverage(
     run: RunMap, forest: Estimate, mapped_ha: float, points: int, targets: Sequence[float]
 ) -> dict[str, Any] | None:
     """Coverage by the denominator of the run's headline; what the sample says of each target."""
-    path = run.folder / "coverage.csv"
-    if not path.is_file():
-        raise InputError(f"{run.folder}: there is no coverage.csv here; name the output folder of a finished run")
-    table = pd.read_csv(path, dtype={"region_id": str})
+    table = tables.read_output(run.folder, "coverage.csv", dtype={"region_id": str})
     top = table[(table["region_id"] == TOTAL_REGION) & table["headline"].astype(bool)].iloc[0]
     land = float(top["land_area_ha"])
     if not land > 0:
@@ -343,10 +340,9 @@ def _coverage(
 
 
 def _scorecard_targets(folder: Path) -> list[float]:
-    path = folder / "scorecard.csv"
-    if not path.is_file():
+    if not (folder / "scorecard.csv").is_file():
         return []
-    card = pd.read_csv(path, dtype={"region_id": str})
+    card = tables.read_output(folder, "scorecard.csv", dtype={"region_id": str})
     part = card[(card["region_id"] == TOTAL_REGION) & (card["target"] == "forest_coverage")]
     return sorted({float(v) for v in part["target_value"]})
 
@@ -400,10 +396,9 @@ def _map_se(run: RunMap, name: str, parts: Sequence[str], classes: Sequence[str]
 
     Pools and classes share their errors (one biomass map, one root ratio), so that standard errors are added.
     """
-    path = run.folder / "accounts.parquet"
-    if not path.is_file():
+    if not (run.folder / "accounts.parquet").is_file():
         return float("nan")
-    tidy = pd.read_parquet(path)
+    tidy = tables.read_output(run.folder, "accounts.parquet")
     tidy = tidy[(tidy["region_id"] == TOTAL_REGION) & (tidy["ecosystem"] != "all")]
     own = tidy["quantity"] == name  # of a total that the run tells itself, its own error
     tidy = tidy[own if own.any() else tidy["quantity"].isin(parts)]

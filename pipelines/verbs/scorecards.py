@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.errors import InputError
 from pipelines.files import tables
 from pipelines.files.text import read_text
 from pipelines.samples import samples
@@ -28,10 +27,9 @@ def of_run(
     map's. Raises InputError when it is no run.
     """
     account = tables.read_account(run)
-    path = run / "coverage.csv"
-    if not path.is_file():
-        raise InputError(f"{run}: there is no coverage.csv here; name the output folder of a finished run")
-    coverage = pd.read_csv(path, dtype={"region_id": str, "region_name": str}, keep_default_na=True)
+    coverage = tables.read_output(
+        run, "coverage.csv", dtype={"region_id": str, "region_name": str}, keep_default_na=True
+    )
     coverage["region_name"] = coverage["region_name"].fillna("")
     mine = targets.read_targets(read_text(own).text, str(own)) if own else ()
     sampled = _sampled(run, sample, column) if sample else {}

@@ -160,7 +160,6 @@ def _epoch(run: Path, year: int, about: dict[str, Any]) -> pd.DataFrame:
     """One assessment as rows of a series."""
     import pandas as pd
 
-    from pipelines.errors import InputError
     from pipelines.files import tables
     from sinks import targets
     from sinks.accounts import ALL, TOTAL_REGION
@@ -168,10 +167,7 @@ def _epoch(run: Path, year: int, about: dict[str, Any]) -> pd.DataFrame:
     from sinks.trajectory import SERIES_COLUMNS
 
     account = tables.read_account(run)
-    path = run / "coverage.csv"
-    if not path.is_file():
-        raise InputError(f"{run}: there is no coverage.csv here; name the output folder of a finished run")
-    coverage = pd.read_csv(path, dtype={"region_id": str, "region_name": str})
+    coverage = tables.read_output(run, "coverage.csv", dtype={"region_id": str, "region_name": str})
     top = coverage[coverage["headline"]].set_index("region_id")
     tidy = account.tidy
     whole = tidy[(tidy["forest_type"] == ALL) & tidy["ecosystem"].isin([ALL, "forest"])]

@@ -1,0 +1,46 @@
+"""Whether a CRS can be computed with, and whether coordinates are places of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+
+from pipelines.errors import InputError
+from sinks.area import metres_per_unit
+
+_FARTHEST_DEGREES: Final = 720.0
+"""Some files count longitudes on over a date line; none goes round twice."""
+_FARTHEST_METRES: Final = 1e8
+"""Two and a half times round the Earth."""
+
+
+def require_usable(shown: str, crs: pyproj.CRS, mend: str) -> None:
+    """Refuse a CRS in which nothing can be placed. shown : the file; mend : what to do."""
+    if not (crs.is_geographic or crs.is_projected):
+        raise InputError(f"{shown}: its CRS '{crs.name}' is neither geographic nor projected; {mend}")
+    try:
+        pyproj.Transformer.from_crs(crs, crs.geodetic_crs or 4326, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        raise InputError(f"{shown}: its CRS '{crs.name}' cannot be computed with ({error}); {mend}") from None
+
+
+def require_on_earth(path: str, shapes: NDArray, crs: pyproj.CRS) -> None:
+    """Refuse geometries far beyond the Earth: edges are cut to short pieces, and a wrong digit would make billions of them."""
+    bounds = shapely.bounds(shapes)
+    there = bounds[~shapely.is_empty(shapes) & ~shapely.is_missing(shapes)]
+    if crs.is_geographic:
+        limit = np.array([_FARTHEST_DEGREES, 91.0, _FARTHEST_DEGREES, 91.0])
+        what = "longitude and latitude"
+    else:
+        limit = np.full(4, _FARTHEST_METRES / metres_per_unit(crs))
+        what = f"place in {crs.name}"
+    wrong = ~(np.abs(there) <= limit)
+    if wrong.any():
+        x0, y0, x1, y1 = there[wrong.any(axis=1)][0]
+        raise InputError(
+            f"{path}: a geometry reaches from {x0:g}, {y0:g} to {x1:g}, {y1:g}, which is no {what}; check the CRS and mend it"
+        )
