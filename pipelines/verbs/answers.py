@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
-from pipelines.verbs import paint
+from pipelines.verbs import endings, paint
 from sinks.errors import InputError
 
-OK, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
-"""Exit codes: done; the run failed; the input cannot be used; interrupted."""
+OK, FAILED, BAD_INPUT, STOPPED, TERMINATED = 0, 1, 2, 130, 143
+"""Exit codes: done; the run failed; the input cannot be used; interrupted; ended by the machine."""
 
 
 class Sectioned(click.Option):
@@ -93,6 +94,7 @@ def answers(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         from pipelines.errors import RunError
 
+        endings.heed_the_machine()
         try:
             return function(*args, **kwargs)
         except InputError as error:
@@ -101,8 +103,18 @@ def answers(function: Callable[..., Any]) -> Callable[..., Any]:
             _say(str(error), FAILED)
         except MemoryError:
             _say("out of memory; use fewer --workers, a smaller --block-size or --memory", FAILED)
-        except KeyboardInterrupt:
-            _say("stopped; what is done is kept, and the same command goes on with the rest", STOPPED)
+        except KeyboardInterrupt as stop:
+            code = TERMINATED if isinstance(stop, endings.Terminated) else STOPPED
+            _say("stopped; what is done is kept, and the same command goes on with the rest", code)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _say(f"{where}{error.strerror or error}; check the path, its permissions and the disk", FAILED)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            if os.environ.get(endings.SHOW):
+                raise
+            _say(endings.unforeseen(error), FAILED)
 
     return wrapper
 
