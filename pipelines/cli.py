@@ -15,6 +15,7 @@ from pipelines.verbs import (
     fetchcli,
     impactcli,
     listcli,
+    newcli,
     parameterscli,
     plotcli,
     reportcli,
@@ -56,7 +57,7 @@ def main() -> None:
 
 for _command in (
     assesscli.assess, assesscli.check, assesscli.demo, exportcli.catalog, exportcli.export, runcli.targets, runcli.explain,
-    runcli.cite, listcli.layers, listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report,
+    runcli.cite, newcli.new, listcli.layers, listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report,
 ):  # fmt: skip
     main.add_command(_command)
 for _command in certaintycli.commands(answers):
