@@ -39,6 +39,7 @@ from pipelines.report.catalogue import HTML_LANGUAGE, LANGUAGES, Both, joined, m
 from pipelines.report.runfolder import CHANGE, RESERVES, SAMPLE, Run
 from pipelines.report.standing import JUDGED, Standing, of_the_whole, own, standings
 from sinks import __version__
+from sinks.accounts import ALL
 
 NAME: Final = "report.html"
 ROWS: Final = 100
@@ -192,7 +193,7 @@ def _title(run: Run, look: Look, table: regions.Table) -> Both:
         return same(look.title)
     if figures.context(run)["legend"] == _SYNTHETIC:
         return say("page.title.sample")
-    if len(table.ids) == 1 and table.names[0] not in ("", "all"):
+    if len(table.ids) == 1 and table.ids[0] != ALL:
         return say("page.title.of", region=table.names[0])
     return say("page.title")
 

@@ -24,7 +24,10 @@ _NEEDED: Final = {
     CHANGE: ("series.csv", "transitions.parquet", "processes.csv", "errors.csv", "gross_fluxes.csv", "change.gpkg"),
 }
 _NEEDED[ROLLUP] = _NEEDED[ASSESSMENT]
-_TEXT: Final = {"region_id": str, "area_id": str, "official_year": str, "article": str}
+_TEXT: Final = dict.fromkeys(
+    ("region_id", "area_id", "official_year", "article", "source", "locator", "where", "note", "tier", "status", "unit"), str
+)
+"""Columns of words, which may hold nothing but blanks or digits."""
 
 
 @dataclass(frozen=True)
