@@ -5,12 +5,16 @@ The heavy modules are imported inside the verbs so that ``sinks --help`` answers
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from pipelines.verbs import (
     assesscli,
     certaintycli,
     changecli,
+    completing,
+    completioncli,
     exportcli,
     fetchcli,
     impactcli,
@@ -32,7 +36,7 @@ from pipelines.verbs.assessoptions import assess_options, collected
 from sinks import __version__
 
 _SECTIONS = {
-    "Start": ("demo", "new", "check", "layers", "legends", "parameters", "fetch"),
+    "Start": ("demo", "new", "check", "layers", "legends", "parameters", "fetch", "completion"),
     "Assess": ("assess", "rollup", "change", "targets", "track", "value"),
     "Ask further": ("explain", "transitions", "reserves", "impact", "cite"),
     "How sure": ("sample", "plots", "calibrate"),
@@ -57,6 +61,7 @@ def main() -> None:
 
 for _command in (
     assesscli.assess, assesscli.check, assesscli.demo, exportcli.catalog, exportcli.export, runcli.targets, runcli.explain,
+    completioncli.completion,
     runcli.cite, newcli.new, listcli.layers, listcli.legends, parameterscli.parameters, plotcli.plot, reportcli.report,
 ):  # fmt: skip
     main.add_command(_command)
@@ -72,6 +77,9 @@ main.add_command(rollupcli.command(answers))
 main.add_command(trackcli.command(answers))
 main.add_command(transitioncli.command(answers))
 main.add_command(valuecli.command(answers))
+
+if completing.VARIABLE in os.environ:
+    completing.attach(main)
 
 
 if __name__ == "__main__":

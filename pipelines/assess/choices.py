@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-from sinks import targets
-from sinks.ecosystems.forest import VOLUME_METHODS
 from sinks.errors import suggest
 from sinks.parameters import SET_NAMES, records
 
@@ -19,8 +17,14 @@ def _levels(land_use: str, factor: str) -> Callable[[], list[str]]:
     return lambda: [r["level"] for r in records("soil_factors") if (r["land_use"], r["factor"]) == (land_use, factor)]
 
 
+def _volume_methods() -> list[str]:
+    from sinks.ecosystems.forest import VOLUME_METHODS  # here, for a shell that completes a word does not wait for it
+
+    return list(VOLUME_METHODS)
+
+
 _KNOWN: Final[dict[str, Callable[[], list[str]]]] = {
-    "volume_method": lambda: list(VOLUME_METHODS),
+    "volume_method": _volume_methods,
     "tillage": _levels("cropland", "fmg"),
     "carbon_input": _levels("cropland", "fi"),
     "grazing": _levels("grassland", "fmg"),
@@ -29,7 +33,7 @@ _KNOWN: Final[dict[str, Callable[[], list[str]]]] = {
     "forest_origin": lambda: ["natural", "planted"],
     "soil_legend": lambda: [r["legend"] for r in records("soil_legends")],
     "inland_water": lambda: ["auto", "include", "exclude"],
-    "target_document": lambda: [t.document for t in targets.register()],
+    "target_document": lambda: [r["document"] for r in records("targets")],
 }
 OPTIONS: Final = tuple(_KNOWN)
 
