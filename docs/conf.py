@@ -19,7 +19,7 @@ copyright = "Carbon Sinks contributors, Apache-2.0"
 release = version = installed("carbon-sinks")
 
 extensions = [
-    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_click", "mathml", "plaintext", "sciencepages",
+    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_click", "mathml", "plaintext", "sciencepages", "failing",
 ]  # fmt: skip
 exclude_patterns = ["_build", "images/*.md", "README.md"]
 suppress_warnings = ["config.cache"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-_LITERAL = re.compile(r"(``.+?``|:func:`.+?`)")
+_LITERAL = re.compile(r"(``.+?``)")
 _MARKUP = re.compile(r"([*|\\`])|(?<=\w)(_)(?=\W|$)")
 
 
@@ -61,7 +61,5 @@ def _items(lines: list[str]) -> str:
 
 def escaped(text: str) -> str:
     """Text in which nothing is markup but double backquotes."""
-    parts = _LITERAL.split(text)
-    return "".join(p if n % 2 else _MARKUP.sub(r"\\\1\2", p) for n, p in enumerate(parts)).replace(":func:`", "``").replace(
-        "`", "`"
-    )
+    parts = _LITERAL.split(re.sub(r":func:`(.+?)`", r"``\1``", text))
+    return "".join(p if n % 2 else _MARKUP.sub(r"\\\1\2", p) for n, p in enumerate(parts))
