@@ -52,7 +52,7 @@ def laid_out(plan: Plan, specs: tuple[MapSpec, ...]) -> dict[str, Any]:
         "maps": [s.name for s in specs],
         "blocks": f"{len(plan.blocks)} of up to {first.width} x {first.height} pixels",
         "workers": plan.workers,
-        "memory_gib": round(plan.workers * plan.bytes_per_block / 2**30, 2),
+        "memory_gib": round(plan.memory / 2**30, 2),
         "disk_gib_at_most": round(mapspecs.typical_bytes(specs, plan.pixels) / 2**30, 2),
     }
 

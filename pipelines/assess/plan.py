@@ -11,7 +11,7 @@ from typing import Final
 
 from pyproj import Transformer
 
-from pipelines.assess import mapspecs
+from pipelines.assess import layout, mapspecs
 from pipelines.assess.blockpass import TREE, BlockPlan
 from pipelines.assess.study import LAYER_KINDS, LAYER_NAMES, Study
 from pipelines.errors import InputError
@@ -33,9 +33,6 @@ from sinks.pixels import BY_LATITUDE, BY_LAYER, Recipe, recipe
 from sinks.plug import Cover, Options
 from sinks.science import Science
 
-DEFAULT_BLOCK: Final = 2048
-_TILE: Final = 1024
-"""Blocks begin at multiples of it: two tiles of a map, so that a half-size tile is whole too."""
 _M_PER_KM: Final = 1000.0
 _CELLS_PER_RANGE: Final = 8
 _CHINA_BOX: Final = (73.0, 136.0, 15.0, 55.0)
@@ -64,6 +61,11 @@ class Plan:
         """Where the blocks are worked on."""
         s = self.study
         return Workers(self.workers, s.scheduler, s.cluster, s.performance_report, s.dashboard)
+
+    @property
+    def memory(self) -> int:
+        """What this process holds at most, by the plan [B]."""
+        return layout.BASE + self.workers * self.bytes_per_block
 
     @property
     def pixels(self) -> int:
@@ -128,14 +130,14 @@ def make_plan(study: Study, workdir: Path, like: Plan | None = None, pieces: Pat
         value_maps=specs, request=mapspecs.request(specs),
         shard_dir=str(pieces or workdir), cell=_cell(study, grid, area),
     )  # fmt: skip
-    height, width = (like.blocks[0].height, like.blocks[0].width) if like else _block_shape(study, found, grid)
-    workers = study.workers or max(1, len(os.sched_getaffinity(0)))
-    per_block = _bytes_per_block(block_plan, height, width)
-    if study.memory and per_block * workers > study.memory * 2**30:
-        workers = max(1, int(study.memory * 2**30 // per_block))
-        notes.append(f"--memory {study.memory:g} GiB allows {workers} worker(s) of {per_block / 2**20:.0f} MiB each")
-    blocks = like.blocks if like else tuple(grid.blocks(height, width))
-    return Plan(study, block_plan, blocks, found, legend, name, workers, per_block, tuple(notes))
+    wanted = study.workers or max(1, len(os.sched_getaffinity(0)))
+    if like:
+        shape = like.blocks[0].height, like.blocks[0].width
+    else:
+        shape = layout.block_shape(study.block_size, grid, found["landcover"].is_strips)
+    laid = layout.fitted(block_plan, shape, wanted, study.memory, fixed=bool(like or study.block_size), notes=notes)
+    blocks = like.blocks if like else tuple(grid.blocks(*laid.shape))
+    return Plan(study, block_plan, blocks, found, legend, name, laid.workers, laid.per_block, tuple(notes))
 
 
 # ------------------------------------------------------------------------------------------ layers
@@ -323,18 +325,6 @@ def _definition(study: Study, base: ParameterSet) -> ForestDefinition:
 # ------------------------------------------------------------------------------------------ blocks
 
 
-def _block_shape(study: Study, found: Mapping[str, sources.Source], grid: Grid) -> tuple[int, int]:
-    """Blocks of whole output tiles; as wide as the raster where the land cover lies in strips, which are decoded whole."""
-    if study.block_size:
-        return study.block_size, study.block_size
-    if found["landcover"].is_strips:
-        width = _TILE * math.ceil(grid.width / _TILE)
-        rows = max(1, DEFAULT_BLOCK * DEFAULT_BLOCK // width // _TILE) * _TILE
-        if width * rows <= 4 * DEFAULT_BLOCK * DEFAULT_BLOCK:
-            return rows, width
-    return DEFAULT_BLOCK, DEFAULT_BLOCK
-
-
 def _cell(study: Study, grid: Grid, area: float) -> int:
     """Side of the cells of the error budget [pixels]: the largest divisor of a grain that a correlation range spans often."""
     if study.agb_sd is None:
@@ -344,11 +334,3 @@ def _cell(study: Study, grid: Grid, area: float) -> int:
     while side > 1 and side * math.sqrt(area) > longest:
         side //= 2
     return side
-
-
-def _bytes_per_block(plan: BlockPlan, height: int, width: int) -> int:
-    """Peak memory of one block, roughly: inputs, codes and outputs held at once, and a third for what comes and goes."""
-    per_pixel = 2 + 4 + 4 + 8 * (not plan.grid.is_geographic)
-    per_pixel += 8 * (len(plan.alignments) - 1) + 4 * len(plan.science.coding.terms)
-    per_pixel += plan.request.dtype.itemsize * len(plan.value_maps) + 1
-    return int(height * width * per_pixel * 4 / 3)

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.assess import check
+from pipelines.assess import check, layout
 from pipelines.change.change import change_plan, epoch_plans, maps_of
 from pipelines.change.changepass import ChangeTask
 from pipelines.change.changestudy import ChangeStudy
@@ -28,6 +28,6 @@ def dry_run(study: ChangeStudy) -> dict[str, Any]:
             f"{p.study.year} {name}": f"{s.path} ({s.width} x {s.height}, {s.dtype})"
             for p in plans for name, s in p.sources.items()
         }  # fmt: skip
-        found["memory_gib"] = round(sum(p.workers * p.bytes_per_block for p in plans) / 2**30, 2)
+        found["memory_gib"] = round((layout.BASE + sum(p.workers * p.bytes_per_block for p in plans)) / 2**30, 2)
         found["time"] = check.time_of(plans[0], ChangeTask(whole))
     return found | {"notes": list(dict.fromkeys(n for p in plans for n in p.notes))}

@@ -22,6 +22,7 @@ import filelock
 from pipelines.errors import InputError
 from pipelines.files import manifest
 from pipelines.files.atomic import PUBLISHING, WORK, atomic_path
+from pipelines.work.progress import peak_memory
 
 log = logging.getLogger("sinks")
 
@@ -181,6 +182,7 @@ def log_file(out: Path, going_on: bool = False) -> Iterator[None]:
     log.setLevel(logging.INFO)
     try:
         yield
+        log.info("done; at most %.0f MiB of memory were held here", peak_memory() / 2**20)
     except BaseException as error:
         log.error("%s", str(error) or type(error).__name__)
         raise
