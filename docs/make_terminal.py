@@ -39,7 +39,7 @@ def session() -> list[str]:
     lines = done.stdout.rstrip().splitlines()
     notes = [n for n, line in enumerate(lines) if "Note: " in line]
     last = next(n for n, line in enumerate(lines) if n > notes[-1] and "Warning: " in line)
-    short = [*lines[: notes[0]], f"\x1b[2m⋮ {len(notes)} notes\x1b[0m", *lines[last:]]
+    short = [*lines[: notes[0]], f"\x1b[2m… {len(notes)} notes\x1b[0m", *lines[last:]]
     return ["\x1b[32m$\x1b[0m \x1b[1msinks demo\x1b[0m", *done.stderr.splitlines()[:1], "", *short]
 
 
@@ -95,7 +95,8 @@ def _write(axes: Any, line: str, y: float) -> None:
         look = {"fontsize": 10, "va": "center_baseline", "color": color, "weight": "bold" if "1" in given else "normal"}
         for piece in re.findall(r"[⺀-鿿＀-｠]|[^⺀-鿿＀-｠]+", text):
             cells = 2 if wide(piece[0]) else len(piece)
-            axes.text(PAD + column * CELL, y, piece, ha="left", parse_math=False, **look)
+            weight = "normal" if wide(piece[0]) else look["weight"]  # the Chinese font has no bold
+            axes.text(PAD + column * CELL, y, piece, ha="left", parse_math=False, **{**look, "weight": weight})
             column += cells
 
 

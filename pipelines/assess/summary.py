@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -212,9 +213,9 @@ def _ending(result: Result, paint: Paint, columns: int | None) -> str:
     pace = f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s)"
     lines.append(f"{pace}; {paint(f'all {len(result.checks)} closure checks hold', 'good')}.")
     report = "report.html, " if (result.out / "report.html").is_file() else ""
-    lines.append(
-        f"Written to {result.out}: {report}maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json"
-    )
+    here = Path.cwd()
+    out = result.out.relative_to(here) if result.out.is_relative_to(here) else result.out
+    lines.append(f"Written to {out}: {report}maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json")
     return "\n".join(lines)
 
 
@@ -224,7 +225,7 @@ def _told(kind: str, said: str, role: str, paint: Paint, columns: int | None) ->
         return paint(f"{kind}: {said}", role)
     indent = " " * (len(kind) + 2)
     lines = textwrap.wrap(said, columns - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
-    return paint(f"{kind}: " + f"\n{indent}".join(lines), role)
+    return "\n".join(paint(text, role) for text in (f"{kind}: {lines[0]}", *(indent + line for line in lines[1:])))
 
 
 def _big(value: float, unit: str) -> str:

@@ -188,7 +188,7 @@ def _legend(ax: Any, entries: list[Any], beside: bool, width: float, title: str 
         ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), **look)
         return
     longest = max((sum(1.8 if ord(ch) > 0x2E7F else 1.0 for ch in e.get_label()) for e in entries), default=1)
-    columns = max(1, min(len(entries), int(width / (SMALL * (0.53 * longest + 2.7)))))
+    columns = max(1, min(len(entries), int(1.05 * width / (SMALL * (0.53 * longest + 2.7)))))
     ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.75 * _BELOW / _tall(ax, width)), ncols=columns, **look)
 
 
