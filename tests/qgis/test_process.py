@@ -81,7 +81,7 @@ def test_output_progress_and_words_come_apart():
         "import sys\n"
         "print('░░  50%  1/2 blocks', file=sys.stderr)\n"
         "print('a word — 森林', file=sys.stderr)\n"
-        'print(\'{"done": 2, "total": 2}\', file=sys.stderr)\n'
+        'print(\'{"stage": "maps", "done": 2, "of": 2}\', file=sys.stderr)\n'
         "print('result')"
     )
     assert run(code) == ("result\n", [45.0, 100.0], ["a word — 森林"])
