@@ -44,8 +44,12 @@ def checks(account: Account, partial: Partial, integer_step: float) -> list[Chec
     return found
 
 
-def require(found: list[Check]) -> None:
-    """Raise RunError naming the checks that do not close."""
+def require(found: list[Check], clipped: int = 0) -> None:
+    """Raise RunError naming the checks that do not close. clipped : values that the integer maps could not hold."""
+    if clipped and not all(c.closed for c in found):
+        raise RunError(
+            f"{clipped} map values are beyond what the integer maps hold, so that map and account differ; use --map-type float32"
+        )
     broken = [f"{c.name}: {c.left:.9g} against {c.right:.9g}" for c in found if not c.closed]
     if broken:
         raise RunError("the run does not close and must not be used; please report this: " + "; ".join(broken))

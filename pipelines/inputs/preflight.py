@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ THIN = 512
 
 HEAVIEST = 2000.0
 """No forest on Earth holds more Mg d.m. per hectare on the whole of a map; larger values are another unit."""
+_HEAVY: Final = 0.02
+"""Share of pixels that may be heavier: single stands are."""
+_RUN_OVER: Final = 0.005
+"""Share of pixels that may hold the largest value of their type by chance."""
 
 
 def check_landcover(source: sources.Source, cover_of: Mapping[int, int], legend: str) -> None:
@@ -38,7 +43,22 @@ def check_landcover(source: sources.Source, cover_of: Mapping[int, int], legend:
 def check_biomass(source: sources.Source, name: str) -> None:
     """Refuse a biomass layer that is empty, all zero, negative, or in another unit."""
     values, valid = sources.thin(source, THIN)
-    refuse_biomass(str(source.path), name, values[valid].astype(np.float64))
+    values = values[valid].astype(np.float64)
+    _refuse_run_over(source, name, values)
+    refuse_biomass(str(source.path), name, values)
+
+
+def _refuse_run_over(source: sources.Source, name: str, values: NDArray[np.float64]) -> None:
+    """Refuse values cut off where the file's type ends, or an absence that nobody declared."""
+    if not np.issubdtype(source.dtype, np.integer) or source.layer.nodata is not None:
+        return
+    largest = np.iinfo(source.dtype).max
+    share = np.isclose(values, largest * source.scale + source.offset).mean() if values.size else 0.0
+    if share > _RUN_OVER:
+        raise InputError(
+            f"{source.path}: {share:.1%} of the {name} values are {largest}, the largest that {source.dtype} holds; if they mean "
+            f"no data, declare it: --layer {name}.nodata={largest}; if larger values were cut off, write a wider type"
+        )
 
 
 def refuse_biomass(path: str, name: str, values: NDArray[np.float64]) -> None:
@@ -54,8 +74,9 @@ def refuse_biomass(path: str, name: str, values: NDArray[np.float64]) -> None:
         )
     if values.max() == 0:
         raise InputError(f"{path}: the {name} layer is zero everywhere; is it the right file and band?")
-    if values.min() > HEAVIEST or np.median(values[values > 0]) > HEAVIEST:
+    heavy = (values > HEAVIEST).mean()
+    if heavy > _HEAVY:
         raise InputError(
-            f"{path}: the {name} layer should be {unit}, but half of its values are above {HEAVIEST:g} (median "
+            f"{path}: the {name} layer should be {unit}, but {heavy:.0%} of its values are above {HEAVIEST:g} (median "
             f"{np.median(values[values > 0]):g}); give its unit's factor: --layer {name}.scale=0.1 for tenths, 0.001 for kg"
         )

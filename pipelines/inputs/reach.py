@@ -106,6 +106,8 @@ def require_vector(path: str) -> None:
     if not _ordinary(path, path):
         return
     head = _head(path)
+    if head[:500].lower().startswith((b"<!doctype html", b"<html")):
+        raise InputError(f"{path}: is a web page, perhaps one of a login or an error; get the file again")
     if head.startswith(b"<"):
         root = _root(path)
         if root in ("OGRVRTDataSource", "OGRWFSDataSource", "OGRWFSDataSource3", "GDAL_WMS", "Configuration"):
@@ -158,6 +160,8 @@ def _look(what: str, top: str, name: str, permit: Permit, depth: int) -> None:
         raise InputError(f"{path}{through}: this is a description in JSON and no raster; give the raster itself")
     if not head.startswith(b"<"):
         return
+    if head[:500].lower().startswith((b"<!doctype html", b"<html")):
+        raise InputError(f"{path}{through}: is a web page, perhaps one of a login or an error; get the file again")
     if depth >= _DEEPEST:
         raise InputError(
             f"{top}: its VRTs lead from one to the next more than {_DEEPEST} times; make one VRT of the rasters"

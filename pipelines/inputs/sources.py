@@ -21,7 +21,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, Ra
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
-from pipelines.inputs import places, reach
+from pipelines.inputs import places, reach, soundness
 from pipelines.inputs.grid import Grid
 from pipelines.inputs.vrt import fitting_nodata
 
@@ -31,10 +31,6 @@ GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEM
 RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
 _END: Final = 1 << 16
 """Bytes at either end of a file that tell it from another; tiles are thousands."""
-_LARGEST_PIECE: Final = 1 << 29
-"""Bytes of the largest tile or strip that is decoded."""
-_SMALLEST: Final = 1e-12
-"""No pixel is smaller, in any unit."""
 _WHOLE: Final = 4096 * 4096
 _SPOTS: Final = 8
 """Rasters of more pixels than ``_WHOLE`` are looked at in ``_SPOTS``² spots only."""
@@ -143,22 +139,24 @@ def _read_head(layer: Layer, shown: str) -> Source:
             raise InputError(f"{shown}: the {layer.name} layer holds complex numbers; give a real-valued band")
         crs = _crs(layer, shown, d, notes)
         t = d.transform
-        _check_place(shown, d)
+        soundness.require_place(shown, d)
         asked = d.nodatavals[band - 1] if layer.nodata is None else layer.nodata
         nodata = fitting_nodata(asked, dtype)
         if asked is not None and nodata is None and layer.nodata is not None:
             raise InputError(
                 f"{shown}: --layer {layer.name}.nodata={asked:g} cannot occur in a raster of {dtype}; give a value that does"
             )
-        _check_pieces(shown, d.block_shapes[band - 1], dtype)
+        soundness.require_pieces(shown, d.block_shapes[band - 1], dtype)
+        soundness.require_whole(shown, layer.path, d, band)
+        scale = float(d.scales[band - 1] if layer.scale is None else layer.scale)
+        offset = float(d.offsets[band - 1] if layer.offset is None else layer.offset)
+        soundness.require_factor(layer.name, shown, scale, offset)
         flags = d.mask_flag_enums[band - 1]
         return Source(
             layer=layer, path=shown, band=band, crs_wkt=crs.to_wkt(), transform=(t.a, t.b, t.c, t.d, t.e, t.f),
             width=d.width, height=d.height, dtype=dtype, nodata=nodata,
             has_mask=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
-            scale=float(d.scales[band - 1] if layer.scale is None else layer.scale),
-            offset=float(d.offsets[band - 1] if layer.offset is None else layer.offset),
-            unit=layer.unit or d.units[band - 1] or "", description=d.descriptions[band - 1] or "",
+            scale=scale, offset=offset, unit=layer.unit or d.units[band - 1] or "", description=d.descriptions[band - 1] or "",
             block_shape=d.block_shapes[band - 1], n_bands=d.count, fingerprint="", notes=tuple(notes),
         )  # fmt: skip
 
@@ -172,37 +170,12 @@ def _band(layer: Layer, shown: str, d: rasterio.DatasetReader) -> tuple[int, lis
         if not 1 <= layer.band <= d.count:
             raise InputError(f"{shown}: band {layer.band} was asked for, but it has {d.count}; choose another")
         return layer.band, []
+    soundness.require_no_picture(layer.name, shown, d)
     if sum(kind != ColorInterp.alpha for kind in d.colorinterp) > 1:
         return 1, [
             f"{layer.name}: {shown} has {d.count} bands; the first is used (choose with --layer {layer.name}.band=N)"
         ]
     return 1, []
-
-
-def _check_pieces(shown: str, shape: tuple[int, int], dtype: str) -> None:
-    """Refuse what cannot be decoded a part at a time: a few bytes can be the code of a piece larger than the memory."""
-    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
-    if size > _LARGEST_PIECE:
-        raise InputError(
-            f"{shown}: is stored in pieces of {shape[1]} x {shape[0]} pixels ({size / 2**30:.1f} GiB each), which cannot be read "
-            f"a part at a time; write it in tiles first (gdal_translate -co TILED=YES)"
-        )
-
-
-def _check_place(shown: str, d: rasterio.DatasetReader) -> None:
-    t = d.transform
-    if d.gcps[0] or t.is_identity:
-        raise InputError(
-            f"{shown}: this raster has no geotransform, only {'ground control points' if d.gcps[0] else 'pixels'}; georeference "
-            f"it first (gdalwarp)"
-        )
-    size = (t.a * d.width, t.e * d.height, t.c, t.f)
-    if not all(map(math.isfinite, size)) or abs(t.a) < _SMALLEST or abs(t.e) < _SMALLEST:
-        raise InputError(
-            f"{shown}: its pixels are {t.a:g} x {t.e:g} at {t.c:g}, {t.f:g}, which is no place; georeference it again"
-        )
-    if t.b or t.d:
-        raise InputError(f"{shown}: this raster is rotated; warp it to a north-up grid first (gdalwarp does)")
 
 
 def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> pyproj.CRS:
