@@ -74,7 +74,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
         sure = _certainty(plan, partial, account)
         account = replace(account, errors=sure.table)
         found = closure.checks(account, partial, _step(plan))
-        closure.require(found)
+        closure.require(found, partial.sums.clipped)
         coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)
         nation = targets.national(document=study.target_document)
         card = targets.scorecard(
