@@ -63,7 +63,8 @@ def _short(scope: str, found: list[Standing]) -> Both:
     if good == len(found):
         return say(f"answer.{scope}.yes")
     if good == 0 and any(s.tone == BAD for s in found):
-        return say(f"answer.{scope}.no")
+        early = all(s.early for s in found if s.tone == BAD)
+        return say("answer.not_yet", year=found[0].map_year) if early else say(f"answer.{scope}.no")
     return say(f"answer.{scope}.partly", good=good, all=len(found))
 
 

@@ -25,7 +25,20 @@ _NEEDED: Final = {
 }
 _NEEDED[ROLLUP] = _NEEDED[ASSESSMENT]
 _TEXT: Final = dict.fromkeys(
-    ("region_id", "area_id", "official_year", "article", "source", "locator", "where", "note", "tier", "status", "unit"), str
+    (
+        "region_id",
+        "area_id",
+        "official_year",
+        "article",
+        "source",
+        "locator",
+        "where",
+        "note",
+        "tier",
+        "status",
+        "unit",
+    ),
+    str,
 )
 """Columns of words, which may hold nothing but blanks or digits."""
 

@@ -21,7 +21,8 @@ MOST_VERTICES: Final = 40_000
 _STEPS: Final = 2000
 """Parts of the longer side of the map that are told apart at first; a large screen has about as many pixels."""
 _SPECK: Final = 2.0
-"""Islands and holes smaller than a square of so many steps are left out, unless they are all there is."""
+"""Where there are too many vertices, islands and holes smaller than a square of so many steps are left out, unless they are all
+there is. Elsewhere every island stays: whose a small island is can matter more than its size."""
 
 
 def read(path: Path, layer: str) -> gpd.GeoDataFrame:
@@ -49,13 +50,15 @@ def _simple(shapes: NDArray[Any], most: int) -> NDArray[Any]:
         return shapes
     west, south, east, north = shapely.total_bounds(shapes)
     step = max(east - west, north - south) / _STEPS
-    found = shapes
+    specks = 0.0
     while True:
         # A tolerance of a Visvalingam–Whyatt simplification is the root of the smallest triangle that is kept.
         found = shapely.coverage_simplify(shapes, step, simplify_boundary=True)
-        found = np.array([_without_specks(s, step) for s in found], object)
+        if specks:
+            found = np.array([_without_specks(s, specks) for s in found], object)
         if shapely.get_num_coordinates(found).sum() <= most or step > (east - west + north - south) / 50:
             return found
+        specks = step
         step *= 1.6
 
 

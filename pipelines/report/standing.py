@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipelines.report.amounts import interval, said, signed
 from pipelines.report.catalogue import Both, joined, messages, same, say
+from pipelines.report.figures import context
 from pipelines.report.holdings import Range, stock_ranges
 from pipelines.report.runfolder import Run
 from sinks.accounts import TOTAL_REGION
@@ -35,7 +36,8 @@ _TONES: Final = {
 class Standing:
     """One target and one region.
 
-    value, target : in the indicator's unit; share : of the target [%]; role, status, probability : as in the scorecard.
+    value, target : in the indicator's unit; share : of the target [%]; role, status, probability : as in the scorecard;
+    map_year : what the maps stand for, 0 where it is not known.
     """
 
     region_id: str
@@ -54,6 +56,7 @@ class Standing:
     basis: str
     official: float
     official_year: str
+    map_year: int = 0
 
     @property
     def kind(self) -> str:
@@ -72,7 +75,12 @@ class Standing:
         """One or two words."""
         if self.status == "contributes":
             return say("verdict.contributes", share=said(self.share, "share"))
-        return say(f"verdict.{self.status.replace(' ', '_')}")
+        return say(f"verdict.{self.status.replace(' ', '_')}{'.yet' if self.early else ''}")
+
+    @property
+    def early(self) -> bool:
+        """Whether a target that is missed has a year that the maps have not come to."""
+        return self.tone == BAD and self.role in JUDGED and 0 < self.map_year < self.year
 
     @property
     def title(self) -> Both:
@@ -89,7 +97,7 @@ class Standing:
         """Target, figure, verdict."""
         within = say("answer.interval", interval=self.told_interval) if self.value.known else say("answer.no_interval")
         return say(
-            "answer.sentence", indicator=self.name, target=said(self.target, self.kind), year=self.year,
+            "answer.sentence", indicator=self.title, target=said(self.target, self.kind), year=self.year,
             value=said(self.value.value, self.kind), within=within, verdict=self.verdict,
         )  # fmt: skip
 
@@ -100,7 +108,14 @@ class Standing:
         if self.value.known:
             parts.append(say("figures.interval", interval=self.told_interval))
         if np.isfinite(self.probability):
-            parts.append(say("answer.probability", p=f"{self.probability:.2f}"))
+            told = (
+                "< 0.01"
+                if self.probability < 0.005
+                else "> 0.99"
+                if self.probability > 0.995
+                else f"{self.probability:.2f}"
+            )
+            parts.append(say("answer.probability", p=told))
         return joined(parts, "list.semicolon")
 
     @property
@@ -126,7 +141,8 @@ class Standing:
 def standings(run: Run, coverage: Range | None = None) -> list[Standing]:
     """Every row of the scorecard. coverage : of the whole by a reference sample, which is then held against its targets."""
     stocks = stock_ranges(run)
-    found = [_standing(row, stocks) for row in run.table("scorecard.csv").to_dict("records")]
+    year = int(context(run)["year"] or 0)
+    found = [_standing(row, stocks, year) for row in run.table("scorecard.csv").to_dict("records")]
     if coverage is None:
         return found
     return [
@@ -145,7 +161,7 @@ def _corrected(standing: Standing, value: Range) -> Standing:
     return replace(found, status="above" if found.gap >= 0 else "below")
 
 
-def _standing(row: Mapping[Hashable, Any], stocks: dict[str, tuple[float, float]]) -> Standing:
+def _standing(row: Mapping[Hashable, Any], stocks: dict[str, tuple[float, float]], year: int) -> Standing:
     document = str(row["document"])
     low = high = np.nan
     if row["target"] == "forest_stock":
@@ -157,7 +173,7 @@ def _standing(row: Mapping[Hashable, Any], stocks: dict[str, tuple[float, float]
         Range(float(row["value"]), low, high), float(row["gap"]), str(row["role"]), str(row["status"]),
         float(row["probability"]), float(row["contribution_percent"]),
         messages().get(f"document.{document}") or same(document), _text(row["article"]),
-        str(row["basis"]), float(row["official_value"]), _text(row["official_year"]),
+        str(row["basis"]), float(row["official_value"]), _text(row["official_year"]), year,
     )  # fmt: skip
 
 

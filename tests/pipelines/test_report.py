@@ -135,7 +135,7 @@ def test_amounts_are_said_in_si_and_in_chinese_units(value, kind, en, zh):
     assert (found.en.replace("\u00a0", " "), found.zh.replace("\u00a0", " ")) == (en, zh)
 
 
-def one(status, role="own", region="R1", indicator="forest_coverage", year=2025):
+def one(status, role="own", region="R1", indicator="forest_coverage", year=2025, map_year=2025):
     return standing.Standing(
         region,
         "县",
@@ -153,6 +153,7 @@ def one(status, role="own", region="R1", indicator="forest_coverage", year=2025)
         "",
         float("nan"),
         "",
+        map_year,
     )
 
 
@@ -160,7 +161,8 @@ def one(status, role="own", region="R1", indicator="forest_coverage", year=2025)
     ("found", "tone", "begins"),
     [
         ([one("met", region="total"), one("likely met", region="total")], "good", "Yes"),
-        ([one("missed", "national", "total"), one("missed", "national", "total", "forest_stock")], "bad", "No"),
+        ([one("missed", "national", "total"), one("missed", "national", "total", "forest_stock")], "bad", "No:"),
+        ([one("missed", "national", "total", map_year=2019)], "bad", "Not yet: by the maps of 2019"),
         ([one("met", "national", "total"), one("missed", "national", "total")], "open", "In part: 1 of 2"),
         ([one("met"), one("missed"), one("undecided")], "open", "In part: 1 of 3"),
         ([one("met"), one("met")], "good", "Yes"),
