@@ -17,13 +17,13 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
+from sinks.ecosystems import classes
 from sinks.errors import InputError
 from sinks.parameters import read_cells, records
 
-ECOSYSTEMS: Final = (
-    "forest", "shrubland", "grassland", "cropland", "inland_wetland", "mangrove", "salt_marsh", "seagrass",
-    "built", "bare", "snow_ice", "water", "nodata",
-)  # fmt: skip
+NODATA: Final = "nodata"
+_MADE: Final = ("trees_outside_forest",)
+"""What the pass makes of forest that is too thin or small; no legend names it."""
 LEAF_TYPES: Final = ("needleleaf", "broadleaf", "mixed", "bamboo", "unspecified")
 
 _COLUMNS: Final = (
@@ -54,7 +54,7 @@ class LegendClass:
     ----------
     code : the class's code as text; value : its integer in a raster, None where a raster cannot hold it.
     name_en, name_zh : names in English and Chinese.
-    ecosystem : one of ``ECOSYSTEMS``; forest_type : one of ``LEAF_TYPES`` for forest, else blank.
+    ecosystem : one of ``ecosystem_names()``; forest_type : one of ``LEAF_TYPES`` for forest, else blank.
     subclass : free key inside the ecosystem (paddy, upland, tidal_flat), blank where there is none.
     tree_cover_min : lowest tree cover of the class [percent], None where the legend does not say.
     color : #rrggbb, blank where the legend gives none; status, source, note : provenance.
@@ -158,6 +158,13 @@ class Legend:
         return frozenset(c.value for c in self.classes if c.ecosystem == "nodata" and c.value is not None)
 
 
+@lru_cache(maxsize=1)
+def ecosystem_names() -> tuple[str, ...]:
+    """What a class of a legend may be: every ecosystem that a plug owns, and no data."""
+    owned = dict.fromkeys(ecosystem for ecosystem, _ in classes())
+    return (*(e for e in owned if e not in _MADE), NODATA)
+
+
 def builtin_names() -> list[str]:
     """Names of the built-in legends, without their aliases."""
     return list(_index())
@@ -204,8 +211,8 @@ def _parse(record: Mapping[str, str], where: str, has_value: bool) -> LegendClas
     if not code:
         raise InputError(f"{where}: the code is empty; give one or take the row out")
     ecosystem = _ECOSYSTEM_ALIASES.get(record.get("ecosystem", ""), record.get("ecosystem", ""))
-    if ecosystem not in ECOSYSTEMS:
-        raise InputError(f"{where}: ecosystem '{ecosystem}' is not one of {', '.join(ECOSYSTEMS)}")
+    if ecosystem not in ecosystem_names():
+        raise InputError(f"{where}: ecosystem '{ecosystem}' is not one of {', '.join(ecosystem_names())}")
     leaf = _LEAF_ALIASES.get(record.get("forest_type", ""), record.get("forest_type", ""))
     if ecosystem == "forest":
         leaf = leaf or "unspecified"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sinks.errors import InputError
-from sinks.legends import ECOSYSTEMS, LEAF_TYPES, Legend, builtin_names, collisions
+from sinks.legends import LEAF_TYPES, Legend, builtin_names, collisions, ecosystem_names
 from sinks.parameters import table_text
 
 BIB = set(re.findall(r"^@\w+\{([^,]+),", table_text("sources.bib"), re.MULTILINE))
@@ -18,7 +18,7 @@ def test_a_builtin_legend_is_sound(name: str) -> None:
     assert legend.title
     assert len(legend.by_code()) == len(legend.classes)
     for c in legend.classes:
-        assert c.ecosystem in ECOSYSTEMS
+        assert c.ecosystem in ecosystem_names()
         assert (c.forest_type in LEAF_TYPES) == (c.ecosystem == "forest")
         assert c.name_en
         assert c.name_zh
