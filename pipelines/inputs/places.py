@@ -30,6 +30,8 @@ def require_usable(shown: str, crs: pyproj.CRS, mend: str) -> None:
 
 def require_on_earth(path: str, shapes: NDArray, crs: pyproj.CRS) -> None:
     """Refuse geometries far beyond the Earth: edges are cut to short pieces, and a wrong digit would make billions of them."""
+    if not np.isfinite(shapely.get_coordinates(shapes)).all():
+        raise InputError(f"{path}: a geometry has a vertex that is no number; mend it")
     bounds = shapely.bounds(shapes)
     there = bounds[~shapely.is_empty(shapes) & ~shapely.is_missing(shapes)]
     if crs.is_geographic:

@@ -20,6 +20,9 @@ Box = tuple[float, float, float, float]
 
 LONGEST_EDGE_DEGREES: Final = 0.01
 """Edges are cut to this length before they are moved or measured, so that they stay where they were drawn."""
+_FAR_DEGREES: Final = 60.0
+_POLAR_DEGREES: Final = 89.0
+"""Where projections that are good near their middle begin to fail."""
 _METRES_PER_DEGREE: Final = 111_320.0
 _LISTED: Final = 5
 
@@ -87,7 +90,7 @@ def within(shapes: Shapes, crs: pyproj.CRS, target: pyproj.CRS, extent: Box) -> 
     A shape that reaches where the target CRS is not defined is cut to the surroundings of the extent first.
     """
     there = moved(shapes, crs, target)
-    broken = ~np.isfinite(shapely.bounds(there)).all(axis=1)
+    broken = ~np.isfinite(shapely.bounds(there)).all(axis=1) | _too_far(shapes, crs, target, extent)
     known = np.where(broken, shapely.Polygon(), there)
     bounds = shapely.bounds(known)
     west, south, east, north = extent
@@ -109,6 +112,17 @@ def within(shapes: Shapes, crs: pyproj.CRS, target: pyproj.CRS, extent: Box) -> 
         )
         share[broken] = inner * hectares(part, crs) / hectares(shapes[broken], crs)
     return known, np.nan_to_num(share)
+
+
+def _too_far(shapes: Shapes, crs: pyproj.CRS, target: pyproj.CRS, extent: Box) -> NDArray[np.bool_]:
+    """Shapes in degrees that reach where a projection made for the extent gives numbers that mean nothing."""
+    if not crs.is_geographic or target.is_geographic:
+        return np.zeros(len(shapes), bool)
+    x, y = (extent[0] + extent[2]) / 2, (extent[1] + extent[3]) / 2
+    middle, _ = pyproj.Transformer.from_crs(target, crs, always_xy=True).transform(x, y)
+    west, south, east, north = shapely.bounds(shapes).T
+    away = np.maximum(np.abs(west - middle), np.abs(east - middle))
+    return (away > _FAR_DEGREES) | (south < -_POLAR_DEGREES) | (north > _POLAR_DEGREES)
 
 
 def _grown(box: Sequence[float]) -> Box:

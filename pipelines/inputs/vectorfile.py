@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import geopandas as gpd
+import numpy as np
 import pyogrio
 import pyproj
 import shapely
@@ -36,7 +37,8 @@ def read(path: str | Path, layer: str | None = None, **options: Any) -> gpd.GeoD
 def _told(path: str | Path, look: Callable[[], R]) -> R:
     # A damaged file fails in the reader, in its geometries, in its text or in its CRS.
     try:
-        return look()
+        with np.errstate(invalid="ignore"):  # a vertex that is NaN is told by who places it
+            return look()
     except (*_FAULTS, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: not a vector file that can be read ({(str(error) or type(error).__name__).splitlines()[0]}); check the file"

@@ -32,7 +32,13 @@ class Scene:
 
     @classmethod
     def fresh(cls, folder: Path) -> Scene:
-        more = {"legend": "worldcover", "climate": "warm_temperate_moist", "parameters": "china", "maps": "carbon_total", "draws": 0}
+        more = {
+            "legend": "worldcover",
+            "climate": "warm_temperate_moist",
+            "parameters": "china",
+            "maps": "carbon_total",
+            "draws": 0,
+        }
         return cls(folder, {**small(folder, SIDE), **more})
 
     def path(self, name: str) -> Path:
@@ -55,11 +61,11 @@ class Scene:
         if option:
             self.given[option] = str(self.path(name))
 
-    def regions(self, shapes: Any, name: str = "my_regions.gpkg", crs: Any = UTM, **columns: Any) -> Path:
+    def regions(self, shapes: Any, crs: Any = UTM, **columns: Any) -> Path:
         """Other regions; codes 1, 2 … where none are given."""
         shapes = list(shapes)
         columns = columns or {"code": [str(n + 1) for n in range(len(shapes))]}
-        path = self.path(name)
+        path = self.path("my_regions.gpkg")
         gpd.GeoDataFrame(columns, geometry=shapes, crs=crs).to_file(path, engine="pyogrio")
         self.given["regions"] = str(path)
         return path

@@ -11,7 +11,25 @@ import rasterio
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
-from catalogue import NORTH, PIXEL, PLACE, SIDE, SPAN, WEST, Scene, about, cut, noted, option, placed, refused, same, sound, total, used
+from catalogue import (
+    NORTH,
+    PIXEL,
+    PLACE,
+    SIDE,
+    SPAN,
+    WEST,
+    Scene,
+    about,
+    cut,
+    noted,
+    option,
+    placed,
+    refused,
+    same,
+    sound,
+    total,
+    used,
+)
 from scenes import UTM, write_raster
 
 
@@ -25,7 +43,9 @@ def flipped(rows: bool, cols: bool):
     def spoil(s: Scene) -> None:
         for layer, nodata in (("landcover", 0), ("agb", -9999.0)):
             data = s.read(layer)[:: -1 if rows else 1, :: -1 if cols else 1]
-            place = placed(-PIXEL if cols else PIXEL, PIXEL if rows else -PIXEL, WEST + SPAN * cols, NORTH - SPAN * rows)
+            place = placed(
+                -PIXEL if cols else PIXEL, PIXEL if rows else -PIXEL, WEST + SPAN * cols, NORTH - SPAN * rows
+            )
             s.put(layer, data, transform=place, nodata=nodata)
 
     return spoil
@@ -121,7 +141,9 @@ def tiles_overlap(s: Scene) -> None:
     s.given["agb"] = [str(one), str(two), str(one)]
 
 
-def lonlat(west: float, north: float, pixel: float = 0.01, agb_west: float | None = None, north_agb: float | None = None):
+def lonlat(
+    west: float, north: float, pixel: float = 0.01, agb_west: float | None = None, north_agb: float | None = None
+):
     """The scene on a grid in degrees, without regions."""
 
     def spoil(s: Scene) -> None:
@@ -212,7 +234,16 @@ def in_archive(s: Scene) -> None:
 
 def coarse_two_crs(s: Scene) -> None:
     with rasterio.open(s.given["agb"]) as d, rasterio.vrt.WarpedVRT(d, crs="EPSG:4326") as v:
-        profile = {"driver": "GTiff", "width": v.width, "height": v.height, "count": 1, "dtype": "float32", "crs": v.crs, "transform": v.transform, "nodata": -9999.0}
+        profile = {
+            "driver": "GTiff",
+            "width": v.width,
+            "height": v.height,
+            "count": 1,
+            "dtype": "float32",
+            "crs": v.crs,
+            "transform": v.transform,
+            "nodata": -9999.0,
+        }
         data = v.read(1)
     with rasterio.open(s.path("lonlat.tif"), "w", **profile) as out:
         out.write(data, 1)
