@@ -89,7 +89,8 @@ class RunFolder:
                 return title, Classes(stored, entries)
             read = d.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
             amounts = np.asarray(read.filled(0), np.float32) * d.scales[0] + d.offsets[0]
-            return title, Density(np.where(np.ma.getmaskarray(read), np.nan, amounts), d.units[0] or "", name)
+            amounts[np.ma.getmaskarray(read)] = np.nan
+            return title, Density(amounts, d.units[0] or "", tags.get("QUANTITY", name))
 
     @cached_property
     def _polygons(self) -> gpd.GeoDataFrame | None:

@@ -21,6 +21,8 @@ _MOST: Final = 40
 """Regions that a chart can hold and be read."""
 _LINES: Final[tuple[Any, ...]] = ("dotted", "dashed", "dashdot")
 """For the years of the national target."""
+_WIDE: Final = 210.0
+"""A legend below a chart has two columns from this width [pt]."""
 _ROW: Final = 12.5
 """Height of a row of a chart [pt]."""
 
@@ -48,8 +50,8 @@ def pool_panel(tables: Tables, language: str) -> Panel:
         ax.set_yticks(rows, [ecosystem_name(str(e), language) for e in wide.index])
         ax.set_ylim(len(wide) - 0.4, -0.6)
         ax.set_xlabel(unit, fontsize=SMALL + 0.5)
-        _plain(ax)
-        ax.legend(fontsize=SMALL, frameon=False, loc="lower right")
+        _plain(ax, width)
+        _legend(ax, ax.get_legend_handles_labels()[0], beside, len(wide), width)
 
     return Panel(say("figure.pools", language), lambda width: _ROW * (len(wide) + 1), draw)
 
@@ -96,11 +98,8 @@ def target_panel(tables: Tables, language: str) -> Panel:
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.set_xlim(0, min(100.0, 1.05 * float(np.nanmax([*values, *goal, 1.0]))))
         ax.set_xlabel("%", fontsize=SMALL + 0.5)
-        _plain(ax)
-        where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-        if not beside:
-            where = {"loc": "upper center", "bbox_to_anchor": (0.5, -2.4 / (len(rows) + 1)), "ncols": 2}
-        ax.legend(handles=entries, fontsize=SMALL, frameon=False, **where)
+        _plain(ax, width)
+        _legend(ax, entries, beside, len(rows), width)
 
     return Panel(title, lambda width: _ROW * (len(rows) + 1), draw)
 
@@ -117,7 +116,18 @@ def _rows(tables: Tables, with_goal: pd.Index) -> tuple[pd.DataFrame, int]:
     return pd.concat([top[top["region_id"] == TOTAL_REGION], shown]), len(parts)
 
 
-def _plain(ax: Any) -> None:
+def _legend(ax: Any, entries: list[Any], beside: bool, rows: int, width: float) -> None:
+    """Beside the chart or below its axis, in two columns where there is room."""
+    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    if not beside:
+        where = {"loc": "upper left", "bbox_to_anchor": (0.0, -2.4 / (rows + 1)), "ncols": 2 if width > _WIDE else 1}
+    ax.legend(handles=entries, fontsize=SMALL, frameon=False, **where)
+
+
+def _plain(ax: Any, width: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(max(3, int(width / 50))))
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ax.spines.values():

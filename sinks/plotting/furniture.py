@@ -18,8 +18,8 @@ Box = tuple[float, float, float, float]
 _INK: Final = "#222222"
 _BAR_SHARE, _BAR_LEAST = 0.3, 70.0
 """The most of a map's width that its scale bar takes; narrow maps allow it these points."""
-_NARROW: Final = 220.0
-"""Below this width [pt] two degrees are enough on an edge."""
+_LABEL: Final = 70.0
+"""Room for a label of degrees on an edge [pt]."""
 
 
 def dress(ax: Any, frame: Frame, filled: NDArray[np.bool_], width: float, language: str) -> list[Box]:
@@ -30,7 +30,7 @@ def dress(ax: Any, frame: Frame, filled: NDArray[np.bool_], width: float, langua
     ax.set(xlim=(frame.west, frame.east), ylim=(frame.south, frame.north), aspect=frame.stretch)
     for side in ax.spines.values():
         side.set(linewidth=0.6, color=_INK)
-    _graticule(ax, frame, 2 if width < _NARROW else 3)
+    _graticule(ax, frame, _labels(width), _labels(width * frame.aspect))
     dot = frame.width / width
     return [
         _scale_bar(ax, frame, _fuller(filled, bottom=True), dot, language),
@@ -46,8 +46,13 @@ def _fuller(filled: NDArray[np.bool_], bottom: bool) -> bool:
     return bool(rows[:, -third:].mean() > rows[:, :third].mean())
 
 
-def _graticule(ax: Any, frame: Frame, least: int) -> None:
-    lines = frame.graticule(least)
+def _labels(length: float) -> int:
+    """How many labels of degrees an edge of this length [pt] should have at least."""
+    return max(1, min(3, int(length / _LABEL)))
+
+
+def _graticule(ax: Any, frame: Frame, meridians: int, parallels: int) -> None:
+    lines = frame.graticule(meridians, parallels)
     for kind, axis in (("meridian", ax.xaxis), ("parallel", ax.yaxis)):
         met = [
             (line.tick, spelled(line.degrees, line.kind))

@@ -116,17 +116,17 @@ class Frame:
         x1, y1 = self._to_degrees.transform(lon, lat + step, direction="INVERSE")
         return math.degrees(math.atan2(x1 - x, y1 - y))
 
-    def graticule(self, least: int = 3) -> list[Line]:
-        """Meridians and parallels at round degrees, ``least`` or more of each."""
+    def graticule(self, meridians: int = 3, parallels: int = 3) -> list[Line]:
+        """Meridians and parallels at round degrees, so many of each or more."""
         west, south, east, north = self._to_degrees.transform_bounds(
             self.west, self.south, self.east, self.north, densify_pts=21
         )
         east += 360 if east < west else 0
         lines = []
         across, along = np.linspace(west, east, _NODES), np.linspace(south, north, _NODES)
-        for lon in _round_degrees(west, east, least):
+        for lon in _round_degrees(west, east, meridians):
             lines.append(self._line(lon, "meridian", np.full(_NODES, lon), along))
-        for lat in _round_degrees(south, north, least):
+        for lat in _round_degrees(south, north, parallels):
             lines.append(self._line(lat, "parallel", across, np.full(_NODES, lat)))
         return lines
 

@@ -217,3 +217,17 @@ def test_an_assessment_in_memory_draws_the_same_figures(result):
 def test_a_slip_gets_a_suggestion(result):
     with pytest.raises(InputError, match="did you mean 'carbon_total'"):
         result.plot.map("carbon_totl")
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_nothing_of_a_page_is_cut_off_or_laid_over_another(result, columns):
+    figure = result.plot.page(["ecosystem", "gap", "pools", "targets"], columns=columns).figure
+    figure.draw_without_rendering()
+    boxes = [ax.get_tightbbox() for ax in figure.axes]
+    width, height = figure.get_size_inches() * figure.dpi
+    for n, box in enumerate(boxes):
+        assert box.x0 > -1
+        assert box.y0 > -1
+        assert box.x1 < width + 1
+        assert box.y1 < height + 1
+        assert not any(box.shrunk(0.98, 0.98).overlaps(other.shrunk(0.98, 0.98)) for other in boxes[n + 1 :])
