@@ -15,6 +15,7 @@ from pipelines.verbs.answers import Sectioned
 from sinks.errors import InputError
 from sinks.layers import LAYERS
 
+_RASTERS: Final = (".tif", ".tiff", ".vrt", ".img", ".nc", ".jp2")
 _MAIN_LAYERS: Final = ("agb", "agc", "volume", "agb_sd", "canopy", "climate", "soc")
 """Layers that many have; the others come under a heading of their own."""
 
@@ -201,6 +202,16 @@ def study_of(assessment: Path | None, layer_options: tuple[str, ...], given: Map
     from pipelines.assess import study
 
     options = collected(given, layer_options)
+    if assessment is None and not options.keys() - {"out"}:
+        raise InputError(
+            "nothing is named to assess: give an assessment file, or --landcover, --legend and --out; 'sinks new FOLDER' writes "
+            "such a file by looking at your rasters, and 'sinks demo' shows a run"
+        )
+    if assessment is not None and assessment.suffix.lower() in _RASTERS:
+        raise InputError(
+            f"{assessment} is a raster and no assessment file; give it with --landcover, or let 'sinks new {assessment}' write "
+            f"the file"
+        )
     return study.from_toml(assessment, **options) if assessment else study.checked(options)
 
 

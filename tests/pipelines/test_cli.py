@@ -99,7 +99,8 @@ def test_legends_and_parameters_are_listed_with_their_sources():
 
 
 @pytest.mark.parametrize(("arguments", "said"), [(["asses"], "Did you mean 'assess'"), (["assess", "--landcovr=x"], "--landcover"),
-                                                 (["parameters", "show", "china", "cbeff"], "did you mean 'cbef'"),
+                                                 (["parameters", "show", "china", "cbeff"], "did you mean 'cbef'"), (["assess"], "sinks new FOLDER"), (["check"], "sinks demo"),
+                                                 (["assess", "lc.tif"], "--landcover"), (["parameters", "shw"], "Did you mean 'show'"),
                                                  (["check", str(sample_data() / "assessment.toml"), "--tillage", "ful_tillage", "--grazing", "x"], "'full_tillage'?; --grazing is 'x' (known: high"),
                                                  (["check", str(sample_data() / "assessment.toml"), "--target-document", "guidnce_2021"], "did you mean 'guidance_2021'"),
                                                  (["check", str(sample_data() / "assessment.toml"), "--region-id", "adcod"], "did you mean 'adcode'"),
