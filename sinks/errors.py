@@ -1,6 +1,5 @@
 """The one error that the science raises at a user: it names what is wrong, where, and the mend."""
 
-
 from __future__ import annotations
 
 import difflib

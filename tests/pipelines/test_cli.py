@@ -118,7 +118,9 @@ def test_a_dry_run_tells_the_time_and_writes_nothing(tmp_path):
         assert "about" in said
         assert "Nothing was written" in said
     assert not (tmp_path / "o").exists()
-    found = json.loads(say("assess", str(sample_data() / "assessment.toml"), "--out", str(tmp_path / "o"), "--dry-run", "--json"))
+    found = json.loads(
+        say("assess", str(sample_data() / "assessment.toml"), "--out", str(tmp_path / "o"), "--dry-run", "--json")
+    )
     assert found["regions"] == 24
 
 
@@ -129,7 +131,10 @@ def test_a_roll_up_can_be_tried(demo, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-@pytest.mark.parametrize(("environment", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+)
 def test_colour_is_for_terminals_alone(environment, coloured):
     result = CliRunner().invoke(main, ["--help"], env={"NO_COLOR": "", "FORCE_COLOR": "", **environment})
     assert ("\x1b[" in result.stdout) == coloured
