@@ -21,8 +21,10 @@ from pipelines.report.standing import Standing
 from sinks.colors import round_limits
 from sinks.quantities import POOL_KEYS
 
-POOL_COLORS: Final = dict(zip(POOL_KEYS, ("#1b7837", "#7fbf7b", "#b8860b", "#e0c36a", "#7b4a2d"), strict=True))
-"""Biomass in greens, dead matter in yellows, soil brown: three hues, each from dark to light."""
+PARTS: Final = ("#00543a", "#8fd0bf", "#6b3d12", "#f0c75e", "#a1887f", "#2b6cb0", "#a9c9e8", "#5e3c99")
+"""Colours of the parts of a bar: neighbours differ in lightness, so that they are told apart with any colour vision."""
+POOL_COLORS: Final = dict(zip(POOL_KEYS, PARTS, strict=False))
+"""Biomass in greens, dead matter brown and yellow, soil the colour of soil."""
 DOTS: Final = 45
 """Regions up to which each has a line of its own; beyond, they are counted in classes."""
 _BINS: Final = 20

@@ -50,8 +50,7 @@ _MANY: Final = 400
 """Regions from which the map is drawn on a canvas."""
 _LOGOS: Final = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 _LARGEST_LOGO: Final = 1 << 20
-_SOURCE_COLORS: Final = ("#1b7837", "#7fbf7b", "#b8860b", "#e0c36a", "#7b4a2d", "#4575b4", "#91bfdb", "#984ea3")
-_AREA_COLORS: Final = {"classed": "#1b7837", "nodata": "#bdbdbd", "unknown": "#e0a030", "outside_rasters": "#636363"}
+_AREA_COLORS: Final = {"classed": "#00735a", "nodata": "#bdbdbd", "unknown": "#e0a030", "outside_rasters": "#636363"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def html(run: Run, beside: Mapping[str, Run], look: Look = Look()) -> str:
         | {
             "lang": look.language, "html_language": HTML_LANGUAGE[look.language], "version": __version__,
             "title": _title(run, look, table), "facts": _facts(run, table), "logo": _logo(look.logo), "method": told,
-            "sections": [key for key, there in wanted.items() if there], "data": htmlsafe_json_dumps(data),
+            "sections": [key for key, there in wanted.items() if there], "data": htmlsafe_json_dumps(data, allow_nan=False),
             "script_hashes": Markup(" ").join(Markup(f"'sha256-{_hash(s)}'") for s in scripts),
             "leaflet_js": Markup(scripts[0]), "page_js": Markup(scripts[1]),
             "leaflet_css": Markup(_leaflet("leaflet.css")), "page_css": Markup(_file("page.css")),
@@ -151,7 +150,7 @@ def _quality(found: quality.Quality) -> dict[str, Any]:
             "percent": f"{100 * b.relative:.0f}",
             "segments": charts.shares(
                 [(p.name, p.share, color, same(f"{100 * p.share:.0f} %"))
-                 for p, color in zip(b.parts, _SOURCE_COLORS, strict=False)]
+                 for p, color in zip(b.parts, charts.PARTS, strict=False)]
             ),
         }
         for b in found.budgets

@@ -302,15 +302,16 @@ def test_three_thousand_regions_of_a_projected_grid_fit_the_page():
     assert not whole.interiors
 
 
-def test_islands_are_left_out_only_beside_something_larger():
+def test_islands_stay_unless_there_are_too_many_vertices():
     main_land, island = shapely.box(100, 30, 110, 40), shapely.box(111, 35, 111.0005, 35.0005)
     frame = gpd.GeoDataFrame(
         {"region_id": ["a", "b"]}, geometry=[shapely.MultiPolygon([main_land, island]), shapely.box(112, 30, 112.0005, 30.0005)],
         crs=4326,
     )  # fmt: skip
-    found = shapes.outlines(frame)
-    assert found["a"].geom_type == "Polygon"
-    assert not found["b"].is_empty
+    assert len(shapes.outlines(frame)["a"].geoms) == 2
+    few = shapes.outlines(frame, most=12)
+    assert few["a"].geom_type == "Polygon"
+    assert not few["b"].is_empty, "a region is never left out"
 
 
 def decoded(picture):
