@@ -76,6 +76,9 @@ def demo(out: Path, workers: int | None, as_json: bool, no_report: bool) -> None
 
     click.echo("The sample region Qinglan is synthetic: it stands for no real place.\n", err=True)
     _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True), reportcli.finish(no_report)), as_json)
+    if not as_json:
+        page = "" if no_report else f"Open {out / 'report.html'} in a browser.  "
+        click.echo(f"{page}Figures:  sinks plot {out}   Your own rasters:  sinks new FOLDER", err=True)
 
 
 def _show(result: Any, as_json: bool) -> None:

@@ -41,7 +41,7 @@ def matplotlib() -> Any:
         import matplotlib as library
     except ImportError:
         raise InputError(
-            "figures are drawn by matplotlib, which is not installed; install it with: pip install 'carbon-sinks[plot]'"
+            "figures are drawn by matplotlib, which is not installed; install it with: pip install matplotlib"
         ) from None
     return library
 
