@@ -21,8 +21,10 @@ from pipelines.errors import InputError
 from pipelines.report.catalogue import Both
 from sinks.colors import RGB, ramp_colors, round_limits
 
-_SCREEN: Final = "EPSG:3857"
-"""What Leaflet draws in: only a picture in this projection lies right between its corners."""
+_RADIUS: Final = 6378137.0
+_SCREEN: Final = f"+proj=merc +a={_RADIUS} +b={_RADIUS} +lon_0={{middle}} +units=m +no_defs"
+"""What Leaflet draws in (EPSG:3857, about 180° for maps across the date line): only a picture in this projection lies right
+between its corners."""
 _LATITUDE: Final = 85.0
 _STEPS: Final = 120
 """Colours of a density map, and so the steps in which its values can be read under the pointer."""
@@ -87,14 +89,18 @@ def _read(
     try:
         with rasterio.open(path) as whole:
             bounds = _lonlat(whole)
-            left, bottom, right, top = transform_bounds("EPSG:4326", _SCREEN, *bounds)
+            middle = 180.0 if bounds[2] > 180.0 else 0.0
+            left, bottom, right, top = (
+                *_screen(bounds[0] - middle, bounds[1]),
+                *_screen(bounds[2] - middle, bounds[3]),
+            )
             height, width = _size(right - left, top - bottom, pixels)
             level = _overview(whole, height, width)
         with (
             rasterio.open(path, **({} if level is None else {"overview_level": level})) as source,
             WarpedVRT(
-                source, crs=_SCREEN, transform=from_bounds(left, bottom, right, top, width, height), width=width,
-                height=height, resampling=resampling, nodata=source.nodata, tolerance=0.125,
+                source, crs=_SCREEN.format(middle=middle), width=width, height=height, resampling=resampling,
+                transform=from_bounds(left, bottom, right, top, width, height), nodata=source.nodata, tolerance=0.125,
             ) as screen,
         ):  # fmt: skip
             raw = screen.read(1)
@@ -108,9 +114,14 @@ def _read(
 
 def _lonlat(source: Any) -> tuple[float, float, float, float]:
     west, south, east, north = transform_bounds(source.crs, "EPSG:4326", *source.bounds, densify_pts=21)
-    if west > east:  # across the date line: the whole way round is the only frame without a seam
-        west, east = -180.0, 180.0
+    east += 360.0 if west > east else 0.0  # across the date line
     return west, max(south, -_LATITUDE), east, min(north, _LATITUDE)
+
+
+def _screen(longitude: float, latitude: float) -> tuple[float, float]:
+    """Place on the screen's projection [m]."""
+    north = math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2))
+    return _RADIUS * math.radians(longitude), _RADIUS * north
 
 
 def _size(width: float, height: float, pixels: int) -> tuple[int, int]:

@@ -39,10 +39,22 @@ def outlines(frame: gpd.GeoDataFrame, most: int = MOST_VERTICES) -> dict[str, Ba
     held = np.asarray(frame.geometry.to_numpy(), object)
     crs = pyproj.CRS.from_user_input(frame.crs)
     known = np.array([not (s is None or s.is_empty) for s in held], bool)
-    there = polygons.moved(held[known], crs, LONLAT)
+    there = _joined(polygons.moved(held[known], crs, LONLAT))
     plain = _simple(there, most)
     ids = frame["region_id"].to_numpy()[known]
     return {str(i): s for i, s in zip(ids, plain, strict=True) if not s.is_empty}
+
+
+def _joined(shapes: NDArray[Any]) -> NDArray[Any]:
+    """Shapes on both sides of the date line beside each other, the western ones beyond 180°."""
+    west, _, east, _ = shapely.total_bounds(shapes)
+    if not east - west > 180.0:
+        return shapes
+    beyond = shapely.transform(
+        shapes, lambda xy: np.column_stack((np.where(xy[:, 0] < 0, xy[:, 0] + 360.0, xy[:, 0]), xy[:, 1]))
+    )
+    first, _, last, _ = shapely.total_bounds(beyond)
+    return beyond if last - first < 180.0 else shapes
 
 
 def _simple(shapes: NDArray[Any], most: int) -> NDArray[Any]:

@@ -314,6 +314,21 @@ def test_islands_stay_unless_there_are_too_many_vertices():
     assert not few["b"].is_empty, "a region is never left out"
 
 
+def test_a_map_across_the_date_line_is_one_map(raster):
+    values = np.full((40, 80), 500, np.uint16)
+    values[:, 40:] = 1500
+    path = raster(values, crs="EPSG:3832", origin=(3_305_000, -1_900_000), pixel=(1000, -1000), nodata=65535)
+    picture = quicklook.density(Path(path), "carbon_total", "carbon", 20_000)
+    west, _, east, _ = picture.bounds
+    assert 179 < west < 180 < east < 181
+    index, _ = decoded(picture)
+    middle = index.shape[0] // 2
+    assert [picture.values[index[middle, x]] for x in (5, -5)] == pytest.approx([500, 1500], rel=0.02)
+    halves = [shapely.box(179.5, -18, 180, -17), shapely.box(-180, -18, -179.5, -17)]
+    frame = gpd.GeoDataFrame({"region_id": ["a", "b"]}, geometry=halves, crs=4326)
+    assert shapes.bounds(shapes.outlines(frame)) == (179.5, -18, 180.5, -17)
+
+
 def decoded(picture):
     with MemoryFile(base64.b64decode(picture.url.split(",")[1])) as memory, memory.open() as d:
         return d.read(1), d.colormap(1)

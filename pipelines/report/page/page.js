@@ -172,7 +172,7 @@
 
   /* ---------------------------------------------------------------- map */
   function mapOfRegions() {
-    var map = L.map("leaflet", { attributionControl: false, zoomSnap: 0.25, minZoom: 0, maxZoom: 14, preferCanvas: data.many });
+    var map = L.map("leaflet", { attributionControl: false, zoomSnap: 0.25, minZoom: 0, maxZoom: 18, preferCanvas: data.many });
     var frame = L.latLngBounds([data.bounds[1], data.bounds[0]], [data.bounds[3], data.bounds[2]]);
     var shown = null, under = null, layers = {}, overlay = null;
     L.control.scale({ imperial: false }).addTo(map);
@@ -322,6 +322,8 @@
       if (c.colors.length) choices.push({ key: c.key, name: c.name, column: c });
     });
     data.pictures.forEach(function (p) { choices.push({ key: "map-" + p.key, name: p.name, picture: p }); });
+    byId("layers").hidden = !choices.length;
+    byId("layers").parentNode.classList.toggle("bare", !choices.length);
     choose(choices[0] || { key: "" });
     refresh.push(function () { chooser(); legend(); tell(null); });
 
