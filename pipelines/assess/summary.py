@@ -186,7 +186,11 @@ def _regions(result: Result, paint: Paint, most: int = 12) -> str:
 
 def _targets(result: Result, paint: Paint) -> str:
     card = result.scorecard
-    shown = card[(card["region_id"] == TOTAL_REGION) | (card["role"] == "own")]
+    return scorecard_text(card[(card["region_id"] == TOTAL_REGION) | (card["role"] == "own")], paint)
+
+
+def scorecard_text(shown: pd.DataFrame, paint: Paint = plain) -> str:
+    """Rows of a scorecard: goal, figure and how they stand; a figure that a sample corrected says so."""
     rows: list[tuple[Cell, ...]] = []
     for r in shown.to_dict(orient="records"):
         show = _percent if r["unit"] == "percent" else _cubic
@@ -200,7 +204,8 @@ def _targets(result: Result, paint: Paint) -> str:
         official = f"{show(r['official_value'])} ({r['official_year']})" if np.isfinite(r["official_value"]) else ""
         kind = "coverage" if r["unit"] == "percent" else "stock"
         name = "all regions" if r["region_id"] == TOTAL_REGION else r["region_name"] or r["region_id"]
-        rows.append((f"{name}, {kind} {r['year']}", show(r["target_value"]), show(r["value"]), (said, role), official))
+        mark = ", by sample" if "corrected by the reference sample" in str(r["basis"]) else ""
+        rows.append((f"{name}, {kind} {r['year']}{mark}", show(r["target_value"]), show(r["value"]), (said, role), official))
     has_official = any(row[-1] for row in rows)
     head = ("Target", "Goal", "This map", "", "Official figure")
     return _grid(head if has_official else head[:-1], rows if has_official else [row[:-1] for row in rows], paint)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.verbs import paint
 from pipelines.verbs.answers import answers
 
 
@@ -40,7 +41,7 @@ def targets(
         click.echo(scorecards.register_text())
         return
     card = scorecards.of_run(run, targets, target_document, whole_nation, sample, column)
-    click.echo(card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card))
+    click.echo(card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card, paint.painted))
 
 
 @click.command()

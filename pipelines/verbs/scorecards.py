@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipelines.assess import summary
 from pipelines.files import tables
 from pipelines.files.text import read_text
 from pipelines.samples import samples
@@ -67,21 +68,7 @@ def register_text() -> str:
     return "\n".join(lines)
 
 
-def text(card: pd.DataFrame) -> str:
+def text(card: pd.DataFrame, paint: summary.Paint = summary.plain) -> str:
     """The scorecard for the screen."""
-    shown = card[
-        [
-            "region_id",
-            "region_name",
-            "target",
-            "year",
-            "target_value",
-            "value",
-            "unit",
-            "se",
-            "status",
-            "probability",
-            "contribution_percent",
-        ]
-    ]
-    return shown.to_string(index=False, float_format=lambda v: f"{v:,.4g}" if abs(v) < 1e6 else f"{v:.4g}", na_rep="")
+    names = card["region_name"].fillna("")
+    return summary.scorecard_text(card.assign(region_name=names), paint)
