@@ -43,6 +43,7 @@ _ECOSYSTEM_ALIASES: Final = {
 }  # fmt: skip
 _LEAF_ALIASES: Final = {"针叶": "needleleaf", "针叶林": "needleleaf", "阔叶": "broadleaf", "阔叶林": "broadleaf",
                         "混交林": "mixed", "针阔混交林": "mixed", "竹林": "bamboo", "未定": "unspecified"}  # fmt: skip
+_CODE: Final = re.compile(r"-?\d+")
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -224,7 +225,11 @@ def _parse(record: Mapping[str, str], where: str, has_value: bool) -> LegendClas
             )
     elif leaf:
         raise InputError(f"{where}: forest_type '{leaf}' is given for ecosystem '{ecosystem}'; leave it blank there")
-    raw = record.get("value", "") if has_value else (code if code.isdecimal() else "")
+    if not has_value and not _CODE.fullmatch(code):
+        raise InputError(
+            f"{where}: the code '{code}' is no whole number, so that no pixel can have it; add a column 'value' with the raster's"
+        )
+    raw = record.get("value", "") if has_value else code
     try:
         value = int(raw) if raw else None
     except ValueError:

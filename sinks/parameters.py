@@ -403,6 +403,8 @@ def user_row(base: ParameterSet, line: int, row: Row, name: str) -> tuple[str, R
         raise InputError(
             f"{place}: the value {c.value:g} lies outside its range {c.low:g} to {c.high:g}; change the range too or clear it"
         )
+    if c.value < 0 <= min(r.coefficient.value for r in built_in.rows if r.coefficient.name == c.name):
+        raise InputError(f"{place}: {c.name} is {c.value:g}, but it cannot be negative; correct it")
     return topic, Row({k: v for k, v in row.keys.items() if k in built_in.key_columns}, c)
 
 

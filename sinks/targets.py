@@ -39,6 +39,9 @@ SCORECARD_COLUMNS: Final = (
 )  # fmt: skip
 
 
+COMPARISONS: Final = (">=", ">", "<=", "<", "≈")
+
+
 @dataclass(frozen=True)
 class Target:
     """One goal. region_id is blank for the nation; assessed : whether a map can tell; unit as in ``INDICATORS``."""
@@ -106,12 +109,17 @@ def _target(line: int, cells: dict[str, str], name: str) -> Target:
         raise InputError(f"{where}: year '{cells['year']}' or value '{cells['value']}' is not a number") from None
     if not 1900 <= year <= 2200:
         raise InputError(f"{where}: {year} is not a year of this or the next century")
+    if not np.isfinite(value):
+        raise InputError(f"{where}: value is '{cells['value']}', which is no finite number")
+    comparison = cells.get("comparison") or ">="
+    if comparison not in COMPARISONS:
+        raise InputError(f"{where}: comparison '{comparison}' is not one of {', '.join(COMPARISONS)}")
     unit, factor = UNIT_FACTORS[cells["unit"]]
     if indicator == "forest_coverage" and not 0 <= value <= 100:
         raise InputError(f"{where}: a coverage of {value:g} percent is not between 0 and 100")
     return Target(
         document=cells.get("document") or name, indicator=indicator, year=year, value=value * factor, unit=unit,
-        comparison=cells.get("comparison") or ">=", region_id=cells["region_id"], source=name,
+        comparison=comparison, region_id=cells["region_id"], source=name,
     )  # fmt: skip
 
 
@@ -120,7 +128,7 @@ def compare(value: float, target: float, comparison: str) -> str:
     if not np.isfinite(value):
         return "unknown"
     met = {">=": value >= target, ">": value > target, "<=": value <= target, "<": value < target, "≈": value >= target}
-    return "met" if met.get(comparison, value >= target) else "missed"
+    return "met" if met[comparison] else "missed"
 
 
 LIKELY: Final = 0.66

@@ -168,6 +168,8 @@ def read_prices(text: str, name: str, currency: str, per: str, growth_percent: f
             raise InputError(
                 f"{name}, line {line}: year '{cells['year']}' or price '{cells['price']}' is not a number; write e.g. 2030, 150"
             ) from None
+        if not 1900 <= years[-1] <= 2500:
+            raise InputError(f"{name}, line {line}: {years[-1]} is not a year of prices; correct it")
     return PricePath(name, tuple(years), tuple(prices), currency, per, growth_percent=growth_percent)
 
 

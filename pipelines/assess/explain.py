@@ -42,7 +42,8 @@ def _block_at(grid: Grid, x: float, y: float, lonlat: bool) -> Block:
     if lonlat and not grid.is_geographic:
         x, y = Transformer.from_crs(4326, grid.crs, always_xy=True).transform(x, y)
     a, _, x0, _, e, y0 = grid.transform
-    col, row = math.floor((x - x0) / a), math.floor((y - y0) / e)
+    there = math.isfinite(x) and math.isfinite(y)
+    col, row = (math.floor((x - x0) / a), math.floor((y - y0) / e)) if there else (-1, -1)
     if not (0 <= col < grid.width and 0 <= row < grid.height):
         west, south, east, north = grid.bounds
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -68,6 +69,15 @@ _CHOICES: Final = {
     "karst_method": KARST_METHODS,
     "error_model": MODELS,
 }
+_RANGES: Final = {
+    "error_range": (0, 20_000), "draws": (0, 1_000_000), "seed": (0, 2**63 - 1), "canopy_threshold": (0, 100),
+    "minimum_patch": (0, 10_000), "special_shrub_fraction": (0, 1), "budyko_w": (1, 100), "block_size": (1024, 65_536),
+}  # fmt: skip
+_KEY_TYPES: Final = {
+    "band": ((int,), "a whole number without quotes"),
+    **dict.fromkeys(("nodata", "scale", "offset"), ((int, float), "a number without quotes")),
+}
+"""Types of the keys of [layers.NAME] that are no text."""
 EXECUTION: Final = (
     "out", "workers", "scheduler", "cluster", "memory", "dashboard", "performance_report", "overwrite", "fresh", "quiet", "json",
     "allow_network", "only_within",
@@ -258,17 +268,39 @@ def _mistyped(given: Mapping[str, Any]) -> list[str]:
     """Values of the wrong type, which a TOML file can hold: a number in quotes, a fraction of a worker."""
     found = []
     for name, value in given.items():
-        if value is None or name in LAYER_NAMES:
+        if value is None:
             continue
         kinds, wanted = _TYPES.get(name, ((str,), "text in quotes"))
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        if name in LAYER_NAMES:
+            if isinstance(value, bool | int | float | Mapping) and not hasattr(value, "dims"):
+                found.append(f"{name} is {value!r}; write a path in quotes, or a list of paths")
+        elif not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             found.append(f"{name} is {value!r}; write {wanted}")
+        if isinstance(value, float) and not math.isfinite(value):
+            found.append(f"--{name.replace('_', '-')} is {value}; write a number that ends")
+        if isinstance(value, str) and "\0" in value:
+            found.append(f"{name} holds a zero byte; write it again")
+    for layer, keys in (given.get("layers") or {}).items() if isinstance(given.get("layers"), Mapping) else ():
+        found += _mistyped_keys(layer, keys)
+    return found
+
+
+def _mistyped_keys(layer: str, keys: Any) -> list[str]:
+    if not isinstance(keys, Mapping):
+        return [f"layers.{layer} is {keys!r}; write a table [layers.{layer}]"]
+    found = []
+    for key, value in keys.items():
+        kinds, wanted = _KEY_TYPES.get(key, ((str,), "text in quotes"))
+        if key in LAYER_KEYS and (not isinstance(value, kinds) or isinstance(value, bool)):
+            found.append(f"{key} of the layer {layer} is {value!r}; write {wanted}")
     return found
 
 
 def _map_names(value: Any) -> tuple[str, ...]:
     """Maps from a comma-separated text or a list; ``all`` and ``none`` are words."""
-    names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
+    names = (
+        [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(map(str, value))
+    )
     if names == ["all"]:
         return MAP_NAMES
     return () if names == ["none"] else tuple(names)
@@ -292,8 +324,10 @@ def _problems(s: Study) -> list[str]:
             said = ", ".join(k or "''" for k in known[:-1]) + f" or {known[-1]}"
             found.append(f"--{name.replace('_', '-')} is '{getattr(s, name)}'; choose {said}")
     found += choices.problems(s)
-    if s.error_range < 0:
-        found.append(f"--error-range is {s.error_range:g}; give a range of 0 km or more")
+    for name, (low, high) in _RANGES.items():
+        value = getattr(s, name)
+        if value is not None and not low <= value <= high:
+            found.append(f"--{name.replace('_', '-')} is {value:g}; give a number from {low:g} to {high:g}")
     if s.draws < 0 or 0 < s.draws < 100:
         found.append(f"--draws is {s.draws}; give 0 for propagation alone, or at least 100")
     for name in ("strong_acid_share", "permafrost_threshold"):

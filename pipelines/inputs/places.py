@@ -23,7 +23,7 @@ def require_usable(shown: str, crs: pyproj.CRS, mend: str) -> None:
     if not (crs.is_geographic or crs.is_projected):
         raise InputError(f"{shown}: its CRS '{crs.name}' is neither geographic nor projected; {mend}")
     try:
-        pyproj.Transformer.from_crs(crs, crs.geodetic_crs or 4326, always_xy=True)
+        pyproj.Transformer.from_crs(crs, 4326, always_xy=True)  # of this Earth, too
     except pyproj.exceptions.ProjError as error:
         raise InputError(f"{shown}: its CRS '{crs.name}' cannot be computed with ({error}); {mend}") from None
 

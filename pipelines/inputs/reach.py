@@ -243,7 +243,7 @@ class _Vrt:
                     if root_only and self.root:
                         return
                 parser.Parse(b"", True)
-        except (expat.ExpatError, ValueError) as error:
+        except (expat.ExpatError, ValueError, LookupError) as error:
             raise InputError(f"{path}: not a readable XML file ({error}); make it again") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None

@@ -125,7 +125,7 @@ def described(layer: Layer) -> Source:
     shown = layer.path if not layer.files else f"{layer.files[0]} and {len(layer.files) - 1} more"
     try:
         return _read_head(layer, shown)
-    except (CPLE_BaseError, RasterioError, UnicodeDecodeError, pyproj.exceptions.ProjError, OverflowError) as error:
+    except (CPLE_BaseError, RasterioError, CRSError, UnicodeDecodeError, pyproj.exceptions.ProjError, OverflowError) as error:
         raise InputError(
             f"{shown}: what this raster says of itself is damaged ({str(error).splitlines()[0]}); get it again"
         ) from None

@@ -120,5 +120,6 @@ def answers(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _say(text: str, code: int) -> None:
-    click.echo(f"{paint.painted('sinks:', 'bad')} {text}", err=True)
+    line = " ".join(text.splitlines())  # a name or a cell may hold line ends
+    click.echo(f"{paint.painted('sinks:', 'bad')} {line}", err=True)
     sys.exit(code)

@@ -73,7 +73,7 @@ def each_alike(found, plain) -> None:
     sound(found, plain)
     assert abs(total(found, "carbon_total") / total(plain, "carbon_total") - 1) < 1e-9
     tidy = found.account.tidy
-    assert len({r for r in tidy["region_id"]} - {"total"}) >= 64
+    assert len(set(tidy["region_id"]) - {"total"}) >= 64
 
 
 def slivers(s: Scene) -> None:
