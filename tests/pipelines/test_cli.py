@@ -11,6 +11,7 @@ from pipelines.assess.demo import sample_data
 from pipelines.cli import main
 
 VERBS = tuple(sorted(main.commands))
+NESTED = tuple((g, v) for g in VERBS for v in getattr(main.commands[g], "commands", ()))
 
 
 def say(*arguments):
@@ -31,6 +32,11 @@ def test_every_verb_has_help(verb):
     told = say(verb, "--help")
     assert "Usage" in told
     assert f"sinks {verb}" in told.split("Options:")[0].split("\n", 1)[1], "no example"
+
+
+@pytest.mark.parametrize(("group", "verb"), NESTED)
+def test_every_verb_of_a_group_has_an_example(group, verb):
+    assert f"sinks {group} {verb}" in say(group, verb, "--help").split("\n", 1)[1]
 
 
 @pytest.fixture(scope="module")
