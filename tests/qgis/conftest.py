@@ -43,6 +43,7 @@ def surroundings(home):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GDAL", "PROJ", "VIRTUAL_ENV"))}
     return {
         **kept, "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "QT_QPA_PLATFORM": "offscreen", "LANG": "C.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",  # else QGIS takes another Python than its own
         "SINKS_COMMAND": str(Path(sys.executable).with_name("sinks")),
     }  # fmt: skip
 
