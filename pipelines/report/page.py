@@ -41,7 +41,6 @@ from pipelines.report.standing import JUDGED, Standing, of_the_whole, own, stand
 from sinks import __version__
 from sinks.accounts import ALL
 
-NAME: Final = "report.html"
 ROWS: Final = 100
 """Rows of the table of regions that are shown at first."""
 _SYNTHETIC: Final = "sample"

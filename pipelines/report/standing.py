@@ -52,8 +52,6 @@ class Standing:
     probability: float
     share: float
     document: Both
-    article: str
-    basis: str
     official: float
     official_year: str
     map_year: int = 0
@@ -172,8 +170,7 @@ def _standing(row: Mapping[Hashable, Any], stocks: dict[str, tuple[float, float]
         str(row["region_id"]), _text(row["region_name"]), str(row["target"]), int(row["year"]), float(row["target_value"]),
         Range(float(row["value"]), low, high), float(row["gap"]), str(row["role"]), str(row["status"]),
         float(row["probability"]), float(row["contribution_percent"]),
-        messages().get(f"document.{document}") or same(document), _text(row["article"]),
-        str(row["basis"]), float(row["official_value"]), _text(row["official_year"]), year,
+        messages().get(f"document.{document}") or same(document), float(row["official_value"]), _text(row["official_year"]), year,
     )  # fmt: skip
 
 

@@ -249,15 +249,15 @@
     function tell(point) {
       var box = byId("hover");
       box.replaceChildren();
-      if (under !== null) {
-        box.appendChild(make("b", regions.names[under]));
-        regions.columns.forEach(function (c) {
-          if (c.colors.length) pair(c.name[lang], withUnit(c.values[under], c.scale[lang]));
-        });
-      }
       if (point && shown.picture) {
         var value = valueAt(shown.picture, point);
         if (value !== null) pair(words.here[lang] + " " + shown.picture.name[lang], value);
+      }
+      if (under !== null) {
+        box.appendChild(make("b", regions.names[under]));
+        regions.columns.forEach(function (c) {
+          if (c.colors.length && c.values[under] !== null) pair(c.name[lang], withUnit(c.values[under], c.scale[lang]));
+        });
       }
       if (!box.childNodes.length) box.textContent = words.hover[lang];
       function pair(name, value) {
