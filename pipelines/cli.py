@@ -38,7 +38,7 @@ from sinks import __version__
 _SECTIONS = {
     "Start": ("demo", "new", "check", "layers", "legends", "parameters", "fetch", "completion"),
     "Assess": ("assess", "rollup", "change", "targets", "track", "value"),
-    "Ask further": ("explain", "transitions", "reserves", "impact", "cite"),
+    "Ask further": ("explain", "transitions", "reserves", "impact", "cite", "rerun"),
     "How sure": ("sample", "plots", "calibrate"),
     "Show": ("report", "plot", "export", "catalog"),
 }
