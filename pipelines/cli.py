@@ -22,7 +22,9 @@ from pipelines.verbs import (
     newcli,
     parameterscli,
     plotcli,
+    publishcli,
     reportcli,
+    reruncli,
     reservescli,
     rollupcli,
     runcli,
@@ -37,10 +39,10 @@ from sinks import __version__
 
 _SECTIONS = {
     "Start": ("demo", "new", "check", "layers", "legends", "parameters", "fetch", "completion"),
-    "Assess": ("assess", "rollup", "change", "targets", "track", "value"),
+    "Assess": ("assess", "rollup", "change", "targets", "track", "value", "rerun"),
     "Ask further": ("explain", "transitions", "reserves", "impact", "cite", "rerun"),
     "How sure": ("sample", "plots", "calibrate"),
-    "Show": ("report", "plot", "export", "catalog"),
+    "Show": ("report", "plot", "export", "catalog", "publish"),
 }
 """Heading of the help → its verbs, in the order of the work."""
 
@@ -72,7 +74,9 @@ main.add_command(samplecli.commands(answers, Group))
 main.add_command(changecli.command(answers, assess_options, collected))
 main.add_command(fetchcli.command(answers))
 main.add_command(impactcli.command(answers))
+main.add_command(publishcli.command(answers))
 main.add_command(reservescli.command(answers))
+main.add_command(reruncli.command(answers))
 main.add_command(rollupcli.command(answers))
 main.add_command(trackcli.command(answers))
 main.add_command(transitioncli.command(answers))
