@@ -8,7 +8,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-_STARTUP = '''
+_STARTUP = """
 def _strict(shell):
     plain = shell.system
 
@@ -21,7 +21,7 @@ def _strict(shell):
 
 _strict(get_ipython())
 del _strict
-'''
+"""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

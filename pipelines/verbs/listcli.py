@@ -31,15 +31,24 @@ def layers(name: str | None) -> None:
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print one as a file, to edit and pass to --legend.")
 @answers
-def legends(name: str | None) -> None:
+def legends(name: str | None, as_csv: bool) -> None:
     """List the built-in legends, or show one with its sources.
 
     \b
     sinks legends
     sinks legends worldcover
+    sinks legends worldcover --csv > mine.csv
     """
     from sinks import legends as known
+    from sinks.parameters import table_text
+
+    if as_csv and name is None:
+        raise click.UsageError("name the legend: sinks legends NAME --csv")
+    if as_csv:
+        click.echo(table_text(f"legends/{known.Legend.builtin(str(name)).name}.csv"), nl=False)
+        return
 
     if name is None:
         for each in known.builtin_names():
