@@ -24,6 +24,8 @@ extensions = [
 exclude_patterns = ["_build", "images/*.md", "README.md"]
 suppress_warnings = ["config.cache"]
 
+smartquotes = False  # they would make a dash of --out
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"Carbon Sinks {version}"
 html_static_path = ["_static"]

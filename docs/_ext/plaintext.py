@@ -15,11 +15,25 @@ _MARKUP = re.compile(r"([*|\\`])|(?<=\w)(_)(?=\W|$)")
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _process)
+    app.connect("sphinx-click-process-description", _examples)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = rst("\n".join(lines)).splitlines()
+
+
+def _examples(app: Sphinx, context: Any, lines: list[str]) -> None:
+    """The examples of a command, which click keeps line by line, as a block of code."""
+    found: list[str] = []
+    for line in lines:
+        if not line.startswith("| "):
+            found.append(line)
+            continue
+        if not found or not found[-1].startswith("   "):
+            found += ["", ".. code-block:: sh", ""]
+        found.append("   " + line.removeprefix("| ").replace("\\", ""))
+    lines[:] = [*found, ""]
 
 
 def rst(text: str) -> str:

@@ -30,9 +30,10 @@ TABLES = (92, "coefficients with sources: tables of sinks", 577)
 
 def svg() -> str:
     tip = '<path d="M0,0 L8,4 L0,8 z" fill="#555"/>'
+    size = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"'
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 310" font-family="sans-serif" font-size="13">',
-        f'<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">{tip}</marker></defs>',
+        f'<defs><marker id="a" {size}>{tip}</marker></defs>',
         '<rect width="780" height="310" fill="#ffffff"/>',
     ]
     for x, y, width, title, below, colour in BOXES:
