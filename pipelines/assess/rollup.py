@@ -14,7 +14,7 @@ import pandas as pd
 import pyproj
 import shapely
 
-from pipelines.assess import kepterrors
+from pipelines.assess import kepterrors, mosaics
 from pipelines.assess.gislayers import write_geopackage
 from pipelines.errors import InputError
 from pipelines.files import citing, manifest, tables
@@ -109,6 +109,7 @@ def rollup(
             account, coverage, targets.national(document=document), mine, whole_nation=whole_nation,
             draws=targets.stock_draws(account),
         )  # fmt: skip
+        notes = [*notes, *mosaics.write([p.folder for p in parts], folder, work.finished)]
         result = RollUp(
             folder, account, coverage, card, policy_views(account), _table(parts), found, float(gap), tuple(notes),
             tuple(warnings), time.monotonic() - start,

@@ -123,6 +123,23 @@ def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         tiles = list(pool.map(lambda p: described(replace(layer, path=p)), paths))
     first = tiles[0]
+    placed, transform = lattice_of(layer.name, tiles)
+    out = workdir / f"{layer.name}.vrt"
+    text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
+    out.write_text(text, encoding="utf-8")
+    return replace(
+        layer, path=str(out), band=None, files=tuple(paths), notes=(*layer.notes, *_notes_of_gaps(layer.name, placed))
+    )
+
+
+def lattice_of(
+    name: str, tiles: Sequence[Source]
+) -> tuple[list[Tile], tuple[float, float, float, float, float, float]]:
+    """Where each raster lies on the lattice of all, and the transform of the whole.
+
+    Raises InputError naming two files and in what they differ.
+    """
+    first = tiles[0]
     crs = _crs(first.crs_wkt)
     a, _, _, _, e, _ = first.transform
     if a < 0 or e > 0:
@@ -130,19 +147,13 @@ def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
             f"{first.path}: this tile's rows or columns run the wrong way; warp the tiles north-up first (gdalwarp)"
         )
     for tile in tiles[1:]:
-        _must_fit(layer.name, first, tile, crs)
+        _must_fit(name, first, tile, crs)
     west, north = min(t.transform[2] for t in tiles), max(t.transform[5] for t in tiles)
     placed = []
     for t in tiles:
         col, row = round((t.transform[2] - west) / a), round((t.transform[5] - north) / e)
         placed.append(Tile(t.layer.path, t.band, col, row, t.width, t.height, t.has_mask))
-    out = workdir / f"{layer.name}.vrt"
-    transform = (a, 0.0, west, 0.0, e, north)
-    text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
-    out.write_text(text, encoding="utf-8")
-    return replace(
-        layer, path=str(out), band=None, files=tuple(paths), notes=(*layer.notes, *_notes_of_gaps(layer.name, placed))
-    )
+    return placed, (a, 0.0, west, 0.0, e, north)
 
 
 def _notes_of_gaps(name: str, tiles: Sequence[Tile]) -> tuple[str, ...]:

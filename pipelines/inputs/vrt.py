@@ -37,9 +37,11 @@ class Tile(NamedTuple):
 
 def joined(
     tiles: Sequence[Tile], crs_wkt: str, transform: Sequence[float], dtype: str, nodata: float | None,
-    scale: float, offset: float, unit: str,
+    scale: float, offset: float, unit: str, relative: bool = False, description: str = "",
 ) -> str:  # fmt: skip
     """One raster of one band over tiles of one lattice; where tiles overlap the later one wins, as in GDAL.
+
+    relative : the tiles are named as seen from the virtual raster's own folder.
 
     Where no nodata value can mark what lies between the tiles, or where tiles have masks, the whole gets a mask band:
     a gap must not read as zero.
@@ -47,14 +49,15 @@ def joined(
     width, height = _shape(tiles)
     mask = ""
     if any(t.masked for t in tiles) or (nodata is None and gap_share(tiles) > 0):
-        parts = "".join(_part("SimpleSource", t, f"mask,{t.band}") for t in tiles)
+        parts = "".join(_part("SimpleSource", t, f"mask,{t.band}", relative=relative) for t in tiles)
         mask = f'<MaskBand><VRTRasterBand dataType="Byte">{parts}</VRTRasterBand></MaskBand>'
     if nodata is None:
-        body, fill = "".join(_part("SimpleSource", t, str(t.band)) for t in tiles), ""
+        body, fill = "".join(_part("SimpleSource", t, str(t.band), relative=relative) for t in tiles), ""
     else:
         more = f"<NODATA>{number(nodata)}</NODATA>"
-        body = "".join(_part("ComplexSource", t, str(t.band), more) for t in tiles)
+        body = "".join(_part("ComplexSource", t, str(t.band), more, relative) for t in tiles)
         fill = f"<NoDataValue>{number(nodata)}</NoDataValue>"
+    fill = f"<Description>{escape(description)}</Description>{fill}" if description else fill
     said = f"{fill}<Offset>{offset!r}</Offset><Scale>{scale!r}</Scale><UnitType>{escape(unit)}</UnitType>"
     return _dataset(width, height, crs_wkt, transform, GDAL_TYPES[dtype], said + body, mask)
 
@@ -133,10 +136,11 @@ def _dataset(
     )
 
 
-def _part(element: str, tile: Tile, band: str, more: str = "") -> str:
-    path = tile.path if _GDAL_NAME.match(tile.path) else os.path.abspath(tile.path)
+def _part(element: str, tile: Tile, band: str, more: str = "", relative: bool = False) -> str:
+    path = tile.path if relative or _GDAL_NAME.match(tile.path) else os.path.abspath(tile.path)
     return (
-        f'<{element}><SourceFilename relativeToVRT="0" shared="0">{escape(path)}</SourceFilename><SourceBand>{band}</SourceBand>'
+        f'<{element}><SourceFilename relativeToVRT="{relative:d}" shared="0">{escape(path)}</SourceFilename>'
+        f"<SourceBand>{band}</SourceBand>"
         f'<SrcRect xOff="0" yOff="0" xSize="{tile.width}" ySize="{tile.height}"/>'
         f'<DstRect xOff="{tile.col}" yOff="{tile.row}" xSize="{tile.width}" ySize="{tile.height}"/>{more}</{element}>'
     )

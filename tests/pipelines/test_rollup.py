@@ -7,13 +7,36 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from click.testing import CliRunner
 from shapely.geometry import box
 
 from pipelines.assess import rollup
+from pipelines.assess.run import assess
+from pipelines.assess.study import checked
 from pipelines.cli import main
 from pipelines.errors import InputError
 from pipelines.files import manifest, tables
+from scenes import UTM, write_raster, write_regions
+
+WEST, NORTH, PIXEL = 500_000.0, 2_600_000.0, 100.0
+
+
+def tile_run(folder, west, *, seed=0, pixel=PIXEL, north=NORTH, crs=UTM, region=""):
+    """Options of a small assessment of one agency's ground."""
+    rng = np.random.default_rng(seed)
+    cover = rng.choice([10, 20, 30, 40], size=(64, 64)).astype(np.uint8)
+    agb = rng.uniform(10, 200, cover.shape).astype(np.float32)
+    where = {"crs": crs, "pixel": pixel, "origin": (west, north)}
+    name = region or f"county{seed}"
+    bounds = (west, north - 64 * pixel, west + 64 * pixel, north)
+    return {
+        "landcover": str(write_raster(folder / "lc.tif", cover, nodata=0, **where)),
+        "agb": str(write_raster(folder / "agb.tif", agb, nodata=-9999.0, **where)),
+        "regions": str(write_regions(folder / "r.gpkg", [bounds], crs=crs, code=[name], name=[name])),
+        "legend": "worldcover", "parameters": "china", "climate": "warm_temperate_moist", "year": 2020, "quiet": True,
+        "maps": ["ecosystem", "carbon_total"], "draws": 100,
+    }  # fmt: skip
 
 
 def test_tiles_rolled_up_are_the_whole(tiles, tmp_path):
@@ -97,3 +120,39 @@ def test_the_command_line_says_what_was_added(tiles, tmp_path):
     assert "(95 %)" in told.output
     again = CliRunner().invoke(main, words)
     assert again.exit_code == 2
+
+
+def test_the_maps_of_runs_are_one_layer(tmp_path):
+    """Each pixel of the virtual raster is that of the run it comes from; it moves with the folders around it."""
+    runs = []
+    for n in range(2):
+        folder = tmp_path / f"agency{n}"
+        folder.mkdir()
+        given = tile_run(folder, WEST + n * 64 * PIXEL, seed=n)
+        runs.append(assess(checked({**given, "out": str(folder / "run")})).out)
+    rollup.rollup(runs, tmp_path / "nation")
+    shutil.move(tmp_path, tmp_path.with_name("moved"))
+    moved = tmp_path.with_name("moved")
+    for name in ("carbon_total", "ecosystem"):
+        with rasterio.open(moved / "nation" / "maps" / f"{name}.vrt") as whole:
+            assert whole.shape == (64, 128)
+            parts = [rasterio.open(moved / f"agency{n}" / "run" / "maps" / f"{name}.tif") for n in range(2)]
+            np.testing.assert_array_equal(whole.read(1), np.hstack([p.read(1) for p in parts]))
+            assert (whole.nodata, whole.scales, whole.units) == (parts[0].nodata, parts[0].scales, parts[0].units)
+            assert whole.descriptions == parts[0].descriptions
+        assert (moved / "nation" / "maps" / f"{name}.qml").is_file()
+
+
+def test_runs_on_other_grids_add_up_and_have_no_common_layer(tmp_path):
+    """One agency maps in UTM, the other in degrees: one account, and why their maps are not one layer."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one = assess(checked({**tile_run(tmp_path / "one", WEST), "out": str(tmp_path / "one" / "run")}))
+    given = tile_run(tmp_path / "two", 115.0, pixel=0.001, north=30.0, crs="EPSG:4326", region="other")
+    two = assess(checked({**given, "out": str(tmp_path / "two" / "run")}))
+    found = rollup.rollup([one.out, two.out], tmp_path / "out")
+    for quantity in ("area", "carbon_total", "stock_volume"):
+        parts = one.account.value(quantity) + two.account.value(quantity)
+        assert found.account.value(quantity) == pytest.approx(parts, rel=1e-12)
+    assert any("no layer over all runs of carbon_total" in n and "has the CRS" in n for n in found.notes)
+    assert not (tmp_path / "out" / "maps").exists()
