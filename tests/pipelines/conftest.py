@@ -15,6 +15,7 @@ from pipelines.assess import run
 from pipelines.assess.demo import sample_data
 from pipelines.assess.study import from_toml
 from pipelines.inputs import align
+from reportruns import demo_change, demo_reserves, demo_run, evil_run  # noqa: F401 (fixtures of several files)
 
 
 @pytest.fixture

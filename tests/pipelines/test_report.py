@@ -32,7 +32,7 @@ from pipelines.report.agency import book
 from pipelines.report.catalogue import Both, same
 from pipelines.report.holdings import Range
 from pipelines.verbs import reportcli
-from reportruns import EVIL, demo_change, demo_reserves, demo_run, evil_run, written  # noqa: F401 (fixtures)
+from reportruns import EVIL, written
 from sinks.parameters import records
 
 HOME = Path(pipelines.report.__file__).parent
@@ -176,7 +176,7 @@ def test_the_first_sentence_answers_whether_targets_are_met(found, tone, begins)
     assert told.sentences[0].zh.endswith("。")
 
 
-def test_a_reference_sample_is_held_against_the_targets(demo_run):  # noqa: F811
+def test_a_reference_sample_is_held_against_the_targets(demo_run):
     whole, _ = runfolder.read(demo_run)
     found = [s for s in standing.standings(whole, Range(23.0, 21.0, 25.0)) if s.region_id == "total"]
     coverage = [s for s in found if s.indicator == "forest_coverage"]
@@ -190,7 +190,7 @@ def test_a_reference_sample_is_held_against_the_targets(demo_run):  # noqa: F811
 # ------------------------------------------------------------------------------------------ the page
 
 
-def test_the_page_needs_nothing_but_itself(demo_run, demo_change, demo_reserves, tmp_path):  # noqa: F811
+def test_the_page_needs_nothing_but_itself(demo_run, demo_change, demo_reserves, tmp_path):
     text = written(demo_run, tmp_path / "r.html", demo_change, demo_reserves)
     found = Elements(text)
     for tag, attrs in found.found:
@@ -212,14 +212,14 @@ def test_the_page_needs_nothing_but_itself(demo_run, demo_change, demo_reserves,
     assert len(text) < 1_500_000
 
 
-def test_no_path_of_this_disk_is_in_the_page(demo_run, tmp_path):  # noqa: F811
+def test_no_path_of_this_disk_is_in_the_page(demo_run, tmp_path):
     text = written(demo_run, tmp_path / "r.html")
     assert str(sample_data()) not in text
     assert str(demo_run.parent) not in text
     assert "landcover_2023.tif" in text
 
 
-def test_harmful_names_are_shown_and_not_obeyed(evil_run, tmp_path):  # noqa: F811
+def test_harmful_names_are_shown_and_not_obeyed(evil_run, tmp_path):
     text = written(evil_run, tmp_path / "r.html", title=EVIL[0])
     found = Elements(text)
     assert len(found.scripts) == 3
@@ -246,7 +246,7 @@ def test_a_run_without_regions_errors_or_biomass_is_told_too(tmp_path):
     assert "no interval known" in text
 
 
-def test_a_change_and_a_rollup_have_their_page(demo_change, tiles, tmp_path):  # noqa: F811
+def test_a_change_and_a_rollup_have_their_page(demo_change, tiles, tmp_path):
     text = written(demo_change, tmp_path / "c.html", language="zh")
     assert 'lang="zh-CN" data-lang="zh"' in text
     assert 'id="change"' in text
@@ -256,7 +256,7 @@ def test_a_change_and_a_rollup_have_their_page(demo_change, tiles, tmp_path):  #
     assert "2 runs added up" in text
 
 
-def test_what_is_put_beside_a_run_must_fit_it(demo_run, demo_change, tmp_path):  # noqa: F811
+def test_what_is_put_beside_a_run_must_fit_it(demo_run, demo_change, tmp_path):
     with pytest.raises(InputError, match="no manifest"):
         runfolder.read(tmp_path)
     with pytest.raises(InputError, match="a run of its own"):
@@ -265,7 +265,7 @@ def test_what_is_put_beside_a_run_must_fit_it(demo_run, demo_change, tmp_path): 
         runfolder.read(demo_run, [demo_change, demo_change])
 
 
-def test_a_logo_is_put_in_the_page_and_nothing_else_is(demo_run, tmp_path):  # noqa: F811
+def test_a_logo_is_put_in_the_page_and_nothing_else_is(demo_run, tmp_path):
     logo = tmp_path / "logo.svg"
     logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
     text = written(demo_run, tmp_path / "r.html", logo=logo)
@@ -395,7 +395,7 @@ def test_a_report_that_fails_costs_nobody_a_run(tmp_path, monkeypatch):
     assert reportcli.finish(no_report=True) is None
 
 
-def test_a_report_of_change_reserves_and_tables_by_the_verb(demo_run, demo_change, demo_reserves, tmp_path):  # noqa: F811
+def test_a_report_of_change_reserves_and_tables_by_the_verb(demo_run, demo_change, demo_reserves, tmp_path):
     told = says("report", demo_run, "--change", demo_change, "--reserves", demo_reserves, "--out", tmp_path / "r.html",
                 "--agency-tables", tmp_path / "tables")  # fmt: skip
     assert "cannot be filled from this run" in told
@@ -408,7 +408,7 @@ def test_a_report_of_change_reserves_and_tables_by_the_verb(demo_run, demo_chang
 
 
 @pytest.fixture(scope="module")
-def agency(demo_run, demo_change, demo_reserves, tmp_path_factory):  # noqa: F811
+def agency(demo_run, demo_change, demo_reserves, tmp_path_factory):
     folder = tmp_path_factory.mktemp("agency")
     whole, beside = runfolder.read(demo_run, [demo_change, demo_reserves])
     book.write_all(whole, beside, folder, False)
@@ -446,7 +446,7 @@ def test_every_number_of_the_list_is_there_or_says_why_not(agency):
     }
 
 
-def test_numbers_of_the_tables_are_those_of_the_account(agency, demo_run):  # noqa: F811
+def test_numbers_of_the_tables_are_those_of_the_account(agency, demo_run):
     t11 = rows(next(agency.glob("T11*")))
     head = t11[0]
     assert head[0] == "代码 / Code"
@@ -469,7 +469,7 @@ def test_area_and_density_effects_add_up_to_the_change(agency):
         assert float(r[by_area]) + float(r[by_density]) == pytest.approx(float(r[change]), abs=0.021)
 
 
-def test_names_cannot_be_run_by_a_spreadsheet(evil_run, tmp_path):  # noqa: F811
+def test_names_cannot_be_run_by_a_spreadsheet(evil_run, tmp_path):
     whole, beside = runfolder.read(evil_run)
     book.write_all(whole, beside, tmp_path / "t", False)
     t2 = rows(next((tmp_path / "t").glob("T02*")))
@@ -478,7 +478,7 @@ def test_names_cannot_be_run_by_a_spreadsheet(evil_run, tmp_path):  # noqa: F811
         book.write_all(whole, beside, tmp_path / "t", False)
 
 
-def test_tables_take_an_assessment(demo_change, tmp_path):  # noqa: F811
+def test_tables_take_an_assessment(demo_change, tmp_path):
     whole, beside = runfolder.read(demo_change)
     with pytest.raises(InputError, match="sinks assess"):
         book.write_all(whole, beside, tmp_path / "t", False)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipelines.report import printed
-from reportruns import EVIL, demo_change, demo_reserves, demo_run, evil_run, written  # noqa: F401 (fixtures)
+from reportruns import EVIL, written
 
 webdriver = pytest.importorskip("selenium.webdriver")
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
@@ -44,7 +44,7 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def files(demo_run, demo_change, demo_reserves, evil_run, tmp_path_factory):  # noqa: F811
+def files(demo_run, demo_change, demo_reserves, evil_run, tmp_path_factory):
     """Pages by name."""
     folder = tmp_path_factory.mktemp("pages")
     written(demo_run, folder / "demo.html", demo_change, demo_reserves)
