@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from pyproj import Transformer
 
-from pipelines.assess import blockpass
+from pipelines.assess import again, blockpass
 from pipelines.assess.plan import Plan, make_plan
-from pipelines.assess.study import checked
 from pipelines.errors import InputError
 from pipelines.files import manifest
 from pipelines.inputs import zones
@@ -24,15 +23,13 @@ from sinks.science import is_no_ecosystem, map_class
 from sinks.units import M2_PER_HA
 
 
-def explain(run: Path, x: float, y: float, lonlat: bool = False) -> dict[str, Any]:
+def explain(run: Path, x: float, y: float, lonlat: bool = False, allow_network: bool = False) -> dict[str, Any]:
     """Follow the pixel at a place of a finished run.
 
     x, y : in the CRS of the land cover, or longitude and latitude [°]. Raises InputError when the place is off the map or
     the run's inputs are gone.
     """
-    study = checked(
-        {k: tuple(v) if isinstance(v, list) else v for k, v in manifest.read(run)["study"].items()}, str(run)
-    )
+    study = again.study_of(manifest.read(run), run / manifest.NAME, allow_network, out=str(run))
     with tempfile.TemporaryDirectory() as work:
         plan = make_plan(study, Path(work))
         return _pixel(plan, _block_at(plan.grid, x, y, lonlat))

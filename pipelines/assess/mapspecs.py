@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -125,7 +126,7 @@ def ecosystem_map(study: Study) -> MapSpec:
         title_zh="生态系统类型",
         quantity="ecosystem",
         classes=tuple(sorted(classes)),
-        tags={"LEGEND": str(study.legend)},
+        tags={"LEGEND": Path(str(study.legend)).name},
     )
 
 

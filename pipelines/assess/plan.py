@@ -208,7 +208,7 @@ def _legend(study: Study) -> Legend | None:
     if study.legend is None:
         return None
     if study.legend.lower().endswith(".csv") or Path(study.legend).is_file():
-        return Legend.from_text(read_text(study.legend).text, study.legend)
+        return replace(Legend.from_text(read_text(study.legend).text, study.legend), title=Path(study.legend).name)
     return Legend.builtin(study.legend)
 
 

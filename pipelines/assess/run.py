@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.assess import closure, identity, kepterrors, mapspecs
+from pipelines.assess import again, closure, identity, kepterrors, mapspecs
 from pipelines.assess.blockpass import RECORDED, BlockTask, Partial, merge_partials
 from pipelines.assess.certainty import Certainty, assess_certainty, stock_draws
 from pipelines.assess.check import look_first
@@ -143,7 +144,8 @@ def _context(plan: Plan) -> dict[str, Any]:
     s, d = plan.study, plan.block_plan.definition
     options = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(plan.block_plan.science.options).items()}
     return {
-        "parameters": plan.parameters_name, "legend": s.legend, "year": s.year, "forest_definition": asdict(d), **options,
+        "parameters": again.known_as(s, "parameters", plan.parameters_name),
+        "legend": again.known_as(s, "legend", s.legend), "year": s.year, "forest_definition": asdict(d), **options,
     }  # fmt: skip
 
 
@@ -254,12 +256,13 @@ def _write(
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:
-    study = {k: v for k, v in plan.study.__dict__.items() if v is not None}
     return {
         "finished": manifest.now(),
         "seconds": round(result.seconds, 3),
         "versions": manifest.versions(),
-        "study": {k: v if isinstance(v, str | int | float | bool | tuple | dict) else str(v) for k, v in study.items()},
+        "started_in": os.getcwd(),
+        "study": again.told(plan.study),
+        "files": again.files_of(plan.study),
         "inputs": {name: {"path": s.path, "fingerprint": s.fingerprint} for name, s in plan.sources.items()},
         citing.DATA: provenance.of_files(f for s in plan.sources.values() for f in s.layer.files or (s.layer.path,)),
         "grid": asdict(plan.grid),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pipelines.assess import check, closure, identity, mapspecs
+from pipelines.assess import again, check, closure, identity, mapspecs
 from pipelines.assess.certainty import map_errors, spread_bounds, spread_to_parts
 from pipelines.assess.closure import Check
 from pipelines.assess.plan import Plan, make_plan
@@ -426,12 +427,14 @@ def _write(
         "seconds": round(result.seconds, 3),
         "versions": manifest.versions(),
         "epochs": list(study.years),
+        "started_in": os.getcwd(),
+        "files": again.files_of(study.first),
         "study": {
             "minimum_change": study.minimum_change, "confidence": study.confidence,
             "error_correlation": study.error_correlation, "across_break": study.across_break,
             "soil_change": study.soil_change, "removals": study.removals,
             "map_accuracy": study.map_accuracy,
-            "epochs": [{k: _plain(v) for k, v in e.__dict__.items() if v is not None} for e in study.epochs],
+            "epochs": [again.told(e) for e in study.epochs],
         },
         "inputs": {
             str(p.study.year): {n: {"path": s.path, "fingerprint": s.fingerprint} for n, s in p.sources.items()}
@@ -448,7 +451,3 @@ def _write(
         "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
     }  # fmt: skip
     manifest.write(stage, about, stac.finishing(finish))
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | tuple | dict) else str(value)

@@ -23,7 +23,7 @@ _LIBRARIES: Final = ("numpy", "numba", "rasterio", "pyproj", "shapely", "pyogrio
 _OWN: Final = (".py", ".csv", ".toml")
 _KINDS: Final[dict[str, type]] = {
     "outputs": dict, "grid": dict, "study": dict, "versions": dict, "inputs": dict, "blocks": dict, "epochs": list, "notes": list,
-    "warnings": list, "closure": list, "unknown_values": dict, "kind": str, "parameters": str,
+    "warnings": list, "closure": list, "unknown_values": dict, "files": dict, "started_in": str, "kind": str, "parameters": str,
 }  # fmt: skip
 """What each part of a manifest is, where it is there."""
 

@@ -50,8 +50,9 @@ def targets(
 @click.argument("y", type=float)
 @click.option("--lonlat", is_flag=True, help="X and Y are longitude and latitude.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--allow-network", is_flag=True, help="Read inputs of the run that are not on this disk.")
 @answers
-def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool) -> None:
+def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool, allow_network: bool) -> None:
     """One pixel's way: inputs, class, stratum, every coefficient with its source, area, result.
 
     \b
@@ -59,7 +60,7 @@ def explain(run: Path, x: float, y: float, lonlat: bool, as_json: bool) -> None:
     """
     from pipelines.assess import explain as explaining
 
-    found = explaining.explain(run, x, y, lonlat)
+    found = explaining.explain(run, x, y, lonlat, allow_network)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else explaining.text(found))
 
 
