@@ -25,6 +25,8 @@ from sinks.sums import Sums, merge
 GRAIN: Final = 256
 """Side of a grain [pixels]; offsets of blocks must be multiples of it."""
 
+_LANES: Final = np.uint32(8)
+"""Sums of a (pair, piece) side by side, so that neighbours need not wait for one another."""
 _WIDE: Final = 256
 """With more regions than this the codes are numbered before pairs are looked for."""
 
@@ -180,240 +182,190 @@ def _stored_total(stored: NDArray, nodata: float, area: NDArray[np.float64]) -> 
 
 
 @numba.njit(nogil=True, cache=True)
-def _flush(acc: NDArray[np.float64], touched: NDArray[np.bool_], digits: NDArray[np.int64], n_stats: int) -> None:
-    """Move a grain's float sums into the exact sums and clear them."""
-    for p in range(acc.shape[0]):
-        if touched[p]:
-            touched[p] = False
-            for k in range(acc.shape[1]):
-                for s in range(n_stats):
-                    if acc[p, k, s] != 0.0:
-                        exactsum.add(digits[p, k, s], acc[p, k, s])
-                        acc[p, k, s] = 0.0
-
-
-# The loops below are the whole cost of a walk. They take whole arrays and the ends of a run, because a slice costs as much as
-# a short run does, and are written so that they compile to vector code:
-# unsigned numbers, for one that might be negative would be looked at for counting from the end.
-
-
-@numba.njit(nogil=True, cache=True)
-def _copy(
-    fine: NDArray[np.float32], m: int, i: int, gj: int, values: NDArray[np.float32], place: int, width: int
+def _flush(
+    here: NDArray[np.int64], acc: NDArray[np.float64], count: NDArray[np.int64], digits: NDArray[np.int64]
 ) -> None:
-    """A row of a grain of one layer, 0 where it has no value: strata without a value do not use it."""
-    for n in range(width):
-        x = fine[m, i, gj + n]
-        values[place, n] = x if x == x else np.float32(0.0)
+    """Move a grain's counts and float sums into the exact sums, lane by lane, and clear them."""
+    lanes = np.int64(_LANES)
+    for q in range(count.size):
+        first = q * lanes
+        pixels = here[first : first + lanes].sum()
+        if pixels == 0:
+            continue
+        count[q] += pixels
+        here[first : first + lanes] = 0
+        for s in range(acc.shape[0]):
+            total = 0.0
+            for slot in range(first, first + lanes):
+                total += acc[s, slot]
+                acc[s, slot] = 0.0
+            if total != 0.0:
+                exactsum.add(digits[q, s], total)
 
 
 @numba.njit(nogil=True, cache=True)
-def _find_pieces(
-    x: NDArray[np.float32], edges: NDArray[np.float64], s: int, n_edges: int, piece: NDArray[np.uint8], lo: int, hi: int
-) -> None:
-    """Number of the piece of every value: how many edges of the stratum lie below it."""
-    for n in range(lo, hi):
-        piece[n] = 0
-    for k in range(n_edges):
-        edge = edges[s, k]
-        for n in range(lo, hi):
-            piece[n] += np.float64(x[0, n]) > edge
-
-
-@numba.njit(nogil=True, cache=True)
-def _moments(
-    y: NDArray[np.float32], m: int, weight: NDArray[np.float64], piece: NDArray[np.uint8], k: int, lo: int, hi: int
-) -> tuple[float, float, float]:
-    """Σ w, Σ w·y and Σ w·y² where the piece is ``k``, in four lanes: sums in another order would have other last bits."""
-    a0 = a1 = a2 = a3 = 0.0
-    b0 = b1 = b2 = b3 = 0.0
-    c0 = c1 = c2 = c3 = 0.0
-    whole = lo + ((hi - lo) & ~np.uintp(3))
-    for n in range(lo, whole, np.uintp(4)):
-        n1, n2, n3 = n + np.uintp(1), n + np.uintp(2), n + np.uintp(3)
-        w0 = weight[n] if piece[n] == k else 0.0
-        w1 = weight[n1] if piece[n1] == k else 0.0
-        w2 = weight[n2] if piece[n2] == k else 0.0
-        w3 = weight[n3] if piece[n3] == k else 0.0
-        y0, y1, y2, y3 = np.float64(y[m, n]), np.float64(y[m, n1]), np.float64(y[m, n2]), np.float64(y[m, n3])
-        a0, a1, a2, a3 = a0 + w0, a1 + w1, a2 + w2, a3 + w3
-        w0, w1, w2, w3 = w0 * y0, w1 * y1, w2 * y2, w3 * y3
-        b0, b1, b2, b3 = b0 + w0, b1 + w1, b2 + w2, b3 + w3
-        c0, c1, c2, c3 = c0 + w0 * y0, c1 + w1 * y1, c2 + w2 * y2, c3 + w3 * y3
-    for n in range(whole, hi):
-        w0 = weight[n] if piece[n] == k else 0.0
-        y0 = np.float64(y[m, n])
-        a0, b0, c0 = a0 + w0, b0 + w0 * y0, c0 + w0 * y0 * y0
-    return (a0 + a1) + (a2 + a3), (b0 + b1) + (b2 + b3), (c0 + c1) + (c2 + c3)
-
-
-@numba.njit(nogil=True, cache=True)
-def _count(piece: NDArray[np.uint8], k: int, lo: int, hi: int) -> int:
-    """Pixels of piece ``k``."""
-    count = 0
-    for n in range(lo, hi):
-        count += piece[n] == k
-    return count
-
-
-@numba.njit(nogil=True, cache=True)
-def _sum_weights(weight: NDArray[np.float64], lo: int, hi: int) -> float:
-    total = 0.0
-    for n in range(lo, hi):
-        total += weight[n]
-    return total
-
-
-@numba.njit(nogil=True, cache=True)
-def _lay_line(
-    lines: NDArray[np.float64], s: int, k: int, piece: NDArray[np.uint8], several: bool, lo: int, hi: int,
-    line: NDArray[np.float64], used: NDArray[np.bool_],
+def _unfold(
+    fine: NDArray[np.float32], coarse: NDArray[np.float32], place: NDArray[np.int64], row: int, i: int, cols: NDArray[np.int64],
+    values: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    """Lay the numbers of one piece's lines along a run of pixels.
+    """One row of a grain of every term, 0 where it has no value: strata without a value do not use it.
 
-    lines (strata, pieces, maps, 1 + terms); piece (grain,), looked at where there are several;
-    line (maps, 1 + terms, grain) : where they are laid; used (maps, terms) : which terms enter into this row's maps.
+    cols : of the lattice, of these pixels; row : of the lattice; i : of ``fine``, which holds these columns only.
     """
-    for m in range(lines.shape[2]):
-        for t in range(lines.shape[3]):
-            value = lines[s, k, m, t]
-            if t > 0 and value != 0.0:
-                used[m, t - 1] = True
-            if several:
-                for n in range(lo, hi):
-                    line[m, t, n] = value if piece[n] == k else line[m, t, n]
-            else:
-                for n in range(lo, hi):
-                    line[m, t, n] = value
+    for m in range(fine.shape[0]):
+        line, held = values[place[m]], fine[m, i]
+        for n in range(held.size):
+            line[n] = held[n] if held[n] == held[n] else np.float32(0.0)
+    for m in range(coarse.shape[0]):
+        line, held = values[place[fine.shape[0] + m]], coarse[m, row]
+        for n in range(cols.size):
+            x = held[cols[n]]
+            line[n] = x if x == x else np.float32(0.0)
+
+
+@numba.njit(nogil=True, cache=True)
+def _find_row(
+    code: NDArray[np.uint32], region: NDArray[np.uint32], values: NDArray[np.float32], local_region: NDArray[np.uint32],
+    pair_of: NDArray[np.uint32], stratum: NDArray[np.uint32], edges: NDArray[np.float64], at: NDArray[np.uint32],
+) -> None:  # fmt: skip
+    """The number of (pair, piece) of every pixel of a row of a grain, into ``at``.
+
+    Without a branch: neighbours differ too often on real maps for a processor to guess. edges (strata, most edges), padded with
+    infinity.
+    """
+    most = edges.shape[1]
+    for n in range(code.size):
+        at[n] = pair_of[local_region[region[n]], code[n]]
+    if most == 1:
+        x, edge = values[0], edges[:, 0]
+        for n in range(code.size):
+            at[n] = np.uint32(2) * at[n] + np.uint32(np.float64(x[n]) > edge[stratum[at[n]]])
+    elif most:
+        x = values[0]
+        for n in range(code.size):
+            p = at[n]
+            k = np.uint32(0)
+            for e in range(most):
+                k += np.uint32(np.float64(x[n]) > edges[stratum[p], e])
+            at[n] = p * np.uint32(most + 1) + k
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_row(
+    at: NDArray[np.uint32], weight: NDArray[np.float64], values: NDArray[np.float32], here: NDArray[np.int64],
+    acc: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Add every pixel of a row of a grain to the sums of its (pair, piece). A value that is absent is 0 and adds nothing.
+
+    weight : area of each pixel; here (pair × piece × lane,); acc (statistics, pair × piece × lane). Neighbours add in different
+    lanes, for a sum in memory waits for the one before it.
+    """
+    n_terms = values.shape[0]
+    if n_terms == 0:
+        area = acc[0]
+        for n in range(at.size):
+            slot = at[n] * _LANES + np.uint32(n) % _LANES
+            here[slot] += 1
+            area[slot] += weight[n]
+        return
+    area, total, square, y = acc[0], acc[1], acc[n_terms + 1], values[0]
+    for n in range(at.size):
+        slot = at[n] * _LANES + np.uint32(n) % _LANES
+        x, w = np.float64(y[n]), weight[n]
+        here[slot] += 1
+        area[slot] += w
+        total[slot] += w * x
+        square[slot] += w * x * x
+    for m in range(1, n_terms):
+        total, y = acc[1 + m], values[m]
+        for n in range(at.size):
+            total[at[n] * _LANES + np.uint32(n) % _LANES] += weight[n] * np.float64(y[n])
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _write_row(
-    line: NDArray[np.float64], used: NDArray[np.bool_], values: NDArray[np.float32], steps_per_unit: NDArray[np.float64],
-    floats: NDArray[np.float32], ints: NDArray[np.uint16], i: int, gj: int, width: int,
+    at: NDArray[np.uint32], lines: NDArray[np.float64], terms: NDArray[np.int64], values: NDArray[np.float32], integer: bool,
+    room: NDArray[np.float64], floats: NDArray[np.float32], ints: NDArray[np.uint16],
 ) -> int:  # fmt: skip
-    """Evaluate a row of a grain: floats or ints (maps, h, w) from column ``gj`` on. Returns how many values did not fit.
+    """Evaluate one map along a row of a grain: into ``ints`` or ``floats``. How many did not fit.
 
-    values (terms, grain), 0 where absent; a constant that is NaN makes nodata.
+    lines (1 + terms, pair × piece), in steps and with the half that rounds where the map is of integers; a constant that is NaN
+    makes nodata; terms : those that enter anywhere.
     """
     clipped = 0
-    for m in range(line.shape[0]):
-        for t in range(values.shape[0]):
-            if used[m, t]:
-                for n in range(width):
-                    line[m, 0, n] += line[m, 1 + t, n] * np.float64(values[t, n])
-        per_step = steps_per_unit[m]
-        if per_step == 0.0:
-            for n in range(width):
-                v = line[m, 0, n]
-                floats[m, i, gj + n] = np.float32(v) if v == v else NODATA_FLOAT
-        else:
-            for n in range(width):
-                v = line[m, 0, n] * per_step + 0.5
-                clipped += (v < 0.0) | (v >= 65535.0)
-                fits = min(max(v, 0.0), 65534.0)
-                ints[m, i, gj + n] = np.uint16(np.int32(fits if v == v else 65535.0))
+    constant = lines[0]
+    for n in range(at.size):
+        room[n] = constant[at[n]]
+    for t in terms:
+        slope, y = lines[1 + t], values[t]
+        for n in range(at.size):
+            room[n] += slope[at[n]] * np.float64(y[n])
+    if integer:
+        for n in range(at.size):
+            v = room[n]
+            clipped += (v < 0.0) | (v >= 65535.0)
+            fits = min(max(v, 0.0), 65534.0)
+            ints[n] = np.uint16(np.int32(fits if v == v else 65535.0))
+    else:
+        for n in range(at.size):
+            floats[n] = np.float32(room[n]) if room[n] == room[n] else NODATA_FLOAT
     return clipped
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True)
 def _walk(
-    code: NDArray[np.int32],
-    region: NDArray[np.int32],
+    code: NDArray[np.uint32],
+    region: NDArray[np.uint32],
     area: NDArray[np.float64],
     fine: NDArray[np.float32],
     coarse: NDArray[np.float32],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     place: NDArray[np.int64],
-    local_code: NDArray[np.int32],
-    local_region: NDArray[np.int32],
-    pair: NDArray[np.int32],
-    present: NDArray[np.bool_],
-    bare: NDArray[np.bool_],
-    leading: NDArray[np.int64],
+    local_region: NDArray[np.uint32],
+    pair_of: NDArray[np.uint32],
+    stratum: NDArray[np.uint32],
     edges: NDArray[np.float64],
-    n_edges: NDArray[np.int32],
     lines: NDArray[np.float64],
-    steps_per_unit: NDArray[np.float64],
+    terms: NDArray[np.int64],
+    n_used: NDArray[np.int64],
+    integer: bool,
     floats: NDArray[np.float32],
     ints: NDArray[np.uint16],
     count: NDArray[np.int64],
     digits: NDArray[np.int64],
 ) -> int:
     h, w = code.shape
-    n_fine = fine.shape[0]
-    n_terms = place.size
-    values = np.empty(
+    n_terms, n_maps = place.size, lines.shape[0]
+    values = np.zeros(
         (n_terms, GRAIN), np.float32
     )  # a row of a grain: what is held on the lattice is unfolded here only
-    piece = np.zeros(GRAIN, np.uint8)
-    weight = np.ones(GRAIN)
-    n_stats = 2 + n_terms
-    n_maps = lines.shape[2]
-    line = np.zeros((n_maps, 1 + n_terms, GRAIN))
-    used = np.zeros((n_maps, n_terms), np.bool_)
+    at = np.empty(GRAIN, np.uint32)
+    room = np.empty(GRAIN)
+    weight = np.empty(GRAIN)
     wide = area.shape[1] > 1
-    acc = np.zeros((digits.shape[0], digits.shape[1], n_stats))
-    touched = np.zeros(digits.shape[0], np.bool_)
+    acc = np.zeros((2 + n_terms, count.size * np.int64(_LANES)))
+    here = np.zeros(count.size * np.int64(_LANES), np.int64)
     clipped = 0
     for gi in range(0, h, GRAIN):
         for gj in range(0, w, GRAIN):
             right = min(gj + GRAIN, w)
-            unfolded = np.int64(-1)
+            width = right - gj
             for i in range(gi, min(gi + GRAIN, h)):
-                for m in range(n_fine):
-                    _copy(fine, m, i, np.uintp(gj), values, place[m], np.uintp(right - gj))
-                if rows[i] != unfolded and n_terms > n_fine:
-                    unfolded = rows[i]
-                    for m in range(n_fine, n_terms):
-                        for n in range(gj, right):
-                            x = coarse[m - n_fine, unfolded, cols[n]]
-                            values[place[m], n - gj] = x if x == x else np.float32(0.0)
+                _unfold(fine[:, :, gj:right], coarse, place, rows[i], i, cols[gj:right], values)
                 if wide:
-                    weight[: right - gj] = area[i, gj:right]
-                scale = 1.0 if wide else area[i, 0]
-                codes, regions = code[i, gj:right], region[i, gj:right]
-                first, end = np.uintp(0), np.uintp(right - gj)
-                while first < end:  # neighbours mostly share stratum and region: take them as one run
-                    c, r = codes[first], regions[first]
-                    last = first + np.uintp(1)
-                    while last < end and codes[last] == c and regions[last] == r:
-                        last += np.uintp(1)
-                    s = local_code[c]
-                    p = pair[local_region[r], s]
-                    touched[p] = True
-                    several = n_edges[s] > 0
-                    if several:
-                        _find_pieces(values, edges, s, n_edges[s], piece, first, last)
-                    for k in range(n_edges[s] + 1):
-                        pixels = np.int64(last - first)
-                        if several:
-                            pixels = _count(piece, k, first, last)
-                            if pixels == 0:
-                                continue
-                        count[p, k] += pixels
-                        if bare[s]:
-                            extent = _sum_weights(weight, first, last) if wide else np.float64(pixels)
-                            acc[p, k, 0] += scale * extent
-                        for m in range(n_terms):
-                            if present[s, m]:
-                                extent, total, square = _moments(values, m, weight, piece, k, first, last)
-                                acc[p, k, 1 + m] += scale * total
-                                if m == 0:
-                                    acc[p, k, n_stats - 1] += scale * square
-                                if m == leading[s]:
-                                    acc[p, k, 0] += scale * extent
-                        if n_maps:
-                            _lay_line(lines, s, k, piece, several, first, last, line, used)
-                    if several:
-                        for n in range(first, last):
-                            piece[n] = 0
-                    first = last
-                if n_maps:
-                    clipped += _write_row(line, used, values, steps_per_unit, floats, ints, i, np.uintp(gj), end)
-                    used[:] = False
-            _flush(acc, touched, digits, n_stats)
+                    weight[:width] = area[i, gj:right]
+                else:
+                    weight[:width] = area[i, 0]
+                _find_row(code[i, gj:right], region[i, gj:right], values, local_region, pair_of, stratum, edges, at)
+                _add_row(at[:width], weight, values, here, acc)
+                for m in range(n_maps):
+                    clipped += _write_row(
+                        at[:width], lines[m], terms[m, : n_used[m]], values, integer, room,
+                        floats[m, i, gj:right] if floats.shape[0] else floats[:0, 0, 0],
+                        ints[m, i, gj:right] if ints.shape[0] else ints[:0, 0, 0],
+                    )  # fmt: skip
+            _flush(here, acc, count, digits)
     return clipped
 
 
@@ -462,26 +414,34 @@ def run(
     n_maps = len(request.quantities)
     floats = np.empty((0, h, w) if request.integer else (n_maps, h, w), np.float32)
     ints = np.empty((n_maps, h, w) if request.integer else (0, h, w), np.uint16)
-    per_unit = np.asarray([1.0 / step if step else 0.0 for step in request.steps])
-    n_stats = statistics(len(terms))
-    count = np.zeros((seen.pair_region.size, strata.lines.shape[1]), np.int64)
-    digits = np.zeros((*count.shape, n_stats, exactsum.DIGITS), np.int64)
-    bits = np.arange(len(terms) - 1, -1, -1, dtype=np.int64)  # the first term has the highest bit of a code
-    present = (seen.codes[:, None] >> bits & 1).astype(np.bool_)
-    bare = ~present.any(axis=1)
-    leading = present.argmax(axis=1) if len(terms) else np.zeros(bare.size, np.int64)
+    pieces, slots = strata.lines.shape[1], strata.lines.shape[3]
+    place = np.searchsorted(seen.codes, seen.pair_code).astype(np.int32)
+    # By map, number of the line, and (pair, piece), which is what a pixel is found to be.
+    lines = np.ascontiguousarray(strata.lines[place].reshape(place.size * pieces, n_maps, slots).transpose(1, 2, 0))
+    if request.integer:
+        lines /= np.asarray(request.steps)[:, None, None]
+        lines[:, 0] += 0.5
+    used = (lines[:, 1:] != 0).any(axis=2)
+    pair_of = np.ascontiguousarray(seen.pair[:, seen.local_code])
+    count = np.zeros(place.size * pieces, np.int64)
+    digits = np.zeros((count.size, statistics(len(terms)), exactsum.DIGITS), np.int64)
     clipped = _walk(
-        code, region, area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
-        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), seen.local_code, seen.local_region, seen.pair, present,
-        bare, leading,
-        strata.edges, strata.n_edges, strata.lines, per_unit, floats, ints, count, digits,
+        _unsigned(code), _unsigned(region), area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
+        np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), _unsigned(seen.local_region), _unsigned(pair_of),
+        _unsigned(place), strata.edges[:, : pieces - 1], lines, np.argsort(~used, axis=1, kind="stable"), used.sum(axis=1),
+        request.integer, floats, ints, count, digits,
     )  # fmt: skip
-    at, piece = np.nonzero(count)
+    found = np.flatnonzero(count)
+    at, piece = np.divmod(found, pieces)
     sums = Sums(
-        seen.pair_region[at], seen.pair_code[at], piece.astype(np.int16), count[at, piece], digits[at, piece],
-        int(clipped),
-    )  # fmt: skip
+        seen.pair_region[at], seen.pair_code[at], piece.astype(np.int16), count[found], digits[found], int(clipped)
+    )
     return (ints if request.integer else floats), merge([sums])
+
+
+def _unsigned(places: NDArray[np.int32]) -> NDArray[np.uint32]:
+    """The same numbers, for loops in which a number that might count from the end would cost."""
+    return places.view(np.uint32)
 
 
 @dataclass(frozen=True)

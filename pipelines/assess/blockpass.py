@@ -442,6 +442,7 @@ def _write(
         shards[spec.name] = (maps.write_shard(spec, plan.grid, block, array, plan.shard_dir),)
     if plan.ecosystem_map is not None:
         classes = plan.science.ecosystem_codes(seen.codes)[seen.local_code]  # −1 is never asked for
-        shard = maps.write_shard(plan.ecosystem_map, plan.grid, block, classes[packed.code], plan.shard_dir)
+        drawn = coding.look_up(classes, packed.code.view(np.uint32), 0)
+        shard = maps.write_shard(plan.ecosystem_map, plan.grid, block, drawn, plan.shard_dir)
         shards[plan.ecosystem_map.name] = (shard,)
     return shards
