@@ -21,7 +21,8 @@ from sinks.units import C_TO_CO2
 
 @dataclass(frozen=True)
 class Headline:
-    """One figure of the front page. about : a line below it; more : further lines, a name and an amount each."""
+    """One figure of the front page. about : a line below it; more : further lines, a name and an amount each; change : whether
+    it can rise and fall, and so is told with its sign."""
 
     key: str
     name: Both
@@ -29,11 +30,14 @@ class Headline:
     kind: str
     about: Both
     more: tuple[tuple[Both, float, str], ...] = ()
+    change: bool = False
 
     @property
     def told(self) -> tuple[Both, Both]:
         """Number and unit."""
-        return said_apart(self.amount.value, self.kind)
+        number, unit = said_apart(self.amount.value, self.kind)
+        plus = "+" if self.change and self.amount.value > 0 else ""
+        return Both(plus + number.en, plus + number.zh), unit
 
     @property
     def exact(self) -> Both:
@@ -135,16 +139,20 @@ def net_sink(change: Run) -> Headline:
         (say("change.emissions"), float(row["gross_emissions_t_co2_yr"]), "co2_yr"),
     )
     about = say("headline.net_sink.about", first=first, last=last)
-    return Headline("net_sink", say("term.net_sink"), Range(float(row["net_sink_t_co2_yr"])), "co2_yr", about, more)
+    return Headline(
+        "net_sink", say("term.net_sink"), Range(float(row["net_sink_t_co2_yr"])), "co2_yr", about, more, change=True
+    )
 
 
 def of_change(change: Run, story: Story) -> list[Headline]:
     """Of a change alone: change of carbon, net sink, change of coverage."""
     span = say("headline.change.about", first=story.first, last=story.last)
-    found = [Headline("change", say("term.change"), story.carbon, "carbon", span), net_sink(change)]
+    found = [Headline("change", say("term.change"), story.carbon, "carbon", span, change=True), net_sink(change)]
     rates = story.series.get("coverage_percent", ())
     if len(rates) > 1:
         more = tuple((same(y), v, "percent") for y, v in zip(story.epochs, rates, strict=True))
         amount = Range(rates[-1] - rates[0])
-        found.append(Headline("coverage_change", say("term.coverage_change"), amount, "points", span, more))
+        found.append(
+            Headline("coverage_change", say("term.coverage_change"), amount, "points", span, more, change=True)
+        )
     return found
