@@ -27,6 +27,7 @@ from pipelines.fetch.remotes import Key, Remote, remotes, turns
 from pipelines.fetch.web import MissingError, Patience, probe, shown
 from pipelines.files import manifest, provenance
 from pipelines.files.atomic import atomic_path
+from pipelines.inputs.reach import GDAL_GUARD
 from pipelines.work.progress import Progress
 from sinks.bibliography import bibtex
 
@@ -210,7 +211,7 @@ def _pieces(order: Order, raster: Raster, folder: Path) -> None:
     def one(piece: Span) -> None:
         if stop.is_set():
             return
-        with rasterio.Env(**order.patience.gdal()):
+        with rasterio.Env(**order.patience.gdal(), **GDAL_GUARD):
             values = reader.read(piece, wanted[piece])
         pieces.keep(pieces.path_of(folder, raster.name, piece), values, wanted[piece])
 

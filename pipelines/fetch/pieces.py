@@ -132,7 +132,8 @@ class Reader:
             self._close()
             signed = self.key.sign(url)
             path = signed if "://" not in signed else "/vsicurl/" + signed
-            self._own.handle, self._own.url = rasterio.open(path, sharing=False), url
+            formats = ["GTiff", "VRT"] if url.endswith(".vrt") else ["GTiff"]
+            self._own.handle, self._own.url = rasterio.DatasetReader(path, driver=formats, sharing=False), url
         return self._own.handle
 
     def _close(self) -> None:
@@ -184,7 +185,9 @@ def _marks(under: Sequence[Under]) -> tuple[str, ...]:
 
 def _sentence(url: str, error: Exception) -> str:
     said = str(error).splitlines()[0].replace(url, "it") if str(error) else type(error).__name__
-    if any(word in said.lower() for word in ("http response", "curl error", "timed out", "could not resolve", "connect")):
+    if any(
+        word in said.lower() for word in ("http response", "curl error", "timed out", "could not resolve", "connect")
+    ):
         return unreachable(url, RuntimeError(said))
     return (
         f"{shown(url)}: not a raster that GDAL can read; it may be a login or error page, so open the address in a browser, or name "
