@@ -8,8 +8,11 @@ from pathlib import Path
 
 from pipelines.assess.plan import Plan
 from pipelines.assess.study import EXECUTION, LAYER_NAMES, Study
+from pipelines.errors import RunError
 from pipelines.files import manifest
+from pipelines.inputs import sources
 from pipelines.inputs.layerfiles import is_array
+from pipelines.work.workspace import Workspace
 
 
 def of_plan(plan: Plan) -> dict[str, str]:
@@ -26,6 +29,16 @@ def of_plan(plan: Plan) -> dict[str, str]:
             found[f"--{name.replace('_', '-')}"] = _text(value) + mark
     found["the size of blocks"] = f"{plan.blocks[0].height} x {plan.blocks[0].width}"
     return found
+
+
+def require_unchanged(plan: Plan, work: Workspace) -> None:
+    """Refuse, and throw away, what was computed from files that are not what they were when the plan was made."""
+    for name, source in plan.sources.items():
+        if sources.mark(source.layer) != source.fingerprint:
+            work.forget()
+            raise RunError(
+                f"{source.path}: the {name} layer changed while it was read; what was computed is thrown away, run it again"
+            )
 
 
 def from_files(study: Study) -> bool:

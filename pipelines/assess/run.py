@@ -68,6 +68,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
         )
         walk = _walk(plan, work)
         partial = walk.sums(BlockTask(plan.block_plan), merge_partials)
+        identity.require_unchanged(plan, work)
         _look_again(plan, partial)
         walk.clear_stage()
         maps_made = walk.maps(partial.shards, _tags(plan))

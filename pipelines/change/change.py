@@ -96,6 +96,8 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
             work, plans[0].grid, plans[0].blocks, specs, RECORDED, plans[0].where, plans[0].workers, first.quiet
         )  # fmt: skip
         partial = walk.sums(ChangeTask(whole), merge_partials)
+        for plan in plans:
+            identity.require_unchanged(plan, work)
         walk.clear_stage()
         made = walk.maps(partial.shards, {"SOFTWARE": f"carbon-sinks {manifest.versions()['carbon-sinks']}"})
         accounts = tuple(

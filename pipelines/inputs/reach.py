@@ -19,6 +19,11 @@ from pipelines.errors import InputError
 
 GDAL_GUARD: Final = {"GDAL_VRT_ENABLE_PYTHON": "NO", "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO", "GML_DOWNLOAD_SCHEMA": "NO"}
 """GDAL's own locks, behind ours."""
+PATIENCE: Final = {
+    "GDAL_HTTP_MAX_RETRY": 4, "GDAL_HTTP_RETRY_DELAY": 0.5, "GDAL_HTTP_CONNECTTIMEOUT": 20, "GDAL_HTTP_LOW_SPEED_TIME": 60,
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+}  # fmt: skip
+"""A server may fail for a moment, and must not hold a run for ever."""
 DRIVERS: Final = (
     "GTiff", "VRT", "HFA", "netCDF", "HDF5", "HDF5Image", "AAIGrid", "GRASSASCIIGrid", "GSAG", "GSBG", "GS7BG", "ENVI",
     "EHdr", "JP2OpenJPEG", "GPKG", "Zarr", "GRIB", "ERS", "PCIDSK", "PCRaster", "RST", "SAGA", "SRTMHGT", "DTED", "BT",

@@ -25,8 +25,14 @@ from pipelines.inputs import places, reach, soundness
 from pipelines.inputs.grid import Grid
 from pipelines.inputs.vrt import fitting_nodata
 
-GDAL_ENV: Final = {"GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": 1, "GDAL_CACHEMAX": 256, **reach.GDAL_GUARD}
-"""No sidecars beside the user's files; one thread a worker; a cache that stays small."""
+GDAL_ENV: Final = {
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_NUM_THREADS": 1,
+    "GDAL_CACHEMAX": 256,
+    **reach.GDAL_GUARD,
+    **reach.PATIENCE,
+}
+"""No sidecars beside the user's files; one thread a worker; a cache that stays small; patience with servers."""
 
 RASTERS: Final = (".tif", ".tiff", ".img", ".vrt")
 _END: Final = 1 << 16
@@ -115,9 +121,13 @@ def inspect(layer: Layer) -> Source:
     ):  # that a raster lies nowhere is said below; never in threads, which share the filters
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         found = described(layer)
+    return replace(found, fingerprint=mark(layer), notes=(*layer.notes, *found.notes))
+
+
+def mark(layer: Layer) -> str:
+    """The fingerprint of a layer's files, as they are now."""
     marks = [fingerprint(p) for p in layer.files or (layer.path,)]
-    mark = marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
-    return replace(found, fingerprint=mark, notes=(*layer.notes, *found.notes))
+    return marks[0] if len(marks) == 1 else hashlib.sha256("\n".join(marks).encode()).hexdigest()[:32]
 
 
 def described(layer: Layer) -> Source:
@@ -125,7 +135,14 @@ def described(layer: Layer) -> Source:
     shown = layer.path if not layer.files else f"{layer.files[0]} and {len(layer.files) - 1} more"
     try:
         return _read_head(layer, shown)
-    except (CPLE_BaseError, RasterioError, CRSError, UnicodeDecodeError, pyproj.exceptions.ProjError, OverflowError) as error:
+    except (
+        CPLE_BaseError,
+        RasterioError,
+        CRSError,
+        UnicodeDecodeError,
+        pyproj.exceptions.ProjError,
+        OverflowError,
+    ) as error:
         raise InputError(
             f"{shown}: what this raster says of itself is damaged ({str(error).splitlines()[0]}); get it again"
         ) from None

@@ -103,6 +103,10 @@ class Workspace:
             temporary.write_text(json.dumps(dict(identity), indent=1, ensure_ascii=False), encoding="utf-8")
         return going_on
 
+    def forget(self) -> None:
+        """Throw away what was computed: it is of no use."""
+        _remove(self.folder / _IDENTITY)
+
     def _changed(self, identity: Mapping[str, str]) -> list[str]:
         """In what the work that lies here was made otherwise."""
         try:
