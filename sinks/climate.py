@@ -21,6 +21,7 @@ ZONES: Final = tuple(row["key"] for row in sorted(records("climate_zones"), key=
 """Keys of the climate zones in the order of their codes 1, 2, …; code 0 is *unknown*."""
 
 UNKNOWN: Final = 0
+_MONTH_DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 @lru_cache(maxsize=1)
@@ -142,3 +143,27 @@ def thornthwaite_pet(monthly_temperature: Array, day_hours: Array, days: Array) 
     )
     share = 10 * warm / np.where(index > 0, index, np.where(np.isnan(index), np.nan, 1.0))
     return _rule("thornthwaite_scale") * (np.asarray(day_hours) / 12) * (np.asarray(days) / 30) * share**exponent
+
+
+def day_hours(latitude: Array, day_of_year: Array) -> NDArray[np.float64]:
+    """Possible hours of daylight [h] at a latitude [°] on a day of the year (1 to 365); 0 and 24 beyond the polar circles.
+
+    N = 24/π · arccos(−tan φ tan δ), δ = 0.409 sin(2π J / 365 − 1.39). Source: Allen et al. 1998, eq. 24, 25 and 34.
+    """
+    turn = 2 * np.pi / 365 * np.asarray(day_of_year, np.float64) - _rule("declination_phase")
+    declination = _rule("declination_amplitude") * np.sin(turn)
+    across = -np.tan(np.radians(np.asarray(latitude, np.float64))) * np.tan(declination)
+    return 24 / np.pi * np.arccos(np.clip(across, -1.0, 1.0))
+
+
+def thornthwaite_year(monthly_temperature: Array, latitude: Array) -> NDArray[np.float64]:
+    """Potential evapotranspiration of a year [mm yr⁻¹] from monthly means [°C] and latitude [°].
+
+    monthly_temperature : long-term means, the 12 months on the first axis. Each month has the daylight of its middle day. Source: Thornthwaite 1948, see :func:`thornthwaite_pet`.
+    """
+    monthly = np.asarray(monthly_temperature, np.float64)
+    days = np.asarray(_MONTH_DAYS, np.float64)
+    middle = np.cumsum(days) - days / 2 + 0.5
+    along = (12,) + (1,) * (monthly.ndim - 1)
+    hours = day_hours(np.asarray(latitude)[np.newaxis], middle.reshape(along))
+    return thornthwaite_pet(monthly, hours, days.reshape(along)).sum(axis=0)

@@ -120,9 +120,9 @@ def plan(order: Order, area: Area, product: Product) -> Iterator[Raster]:
     lattice = Lattice(product.per_degree, product.piece)
     window = lattice.window(area)
     touched = [p for p in lattice.pieces(window) if area.touches(*lattice.bounds(p))]
-    for name, part in product.rasters():
-        there = _there(product, remotes(product, part, year, area, order.patience), order)
-        under = {p: tuple(_under(lattice, p, there, area)) for p in touched}
+    for name, parts in product.rasters():
+        there = [_there(product, remotes(product, part, year, area, order.patience), order) for part in parts]
+        under = {p: tuple(u for n, of in enumerate(there) for u in _under(lattice, p, of, area, n)) for p in touched}
         yield Raster(product, name, year, window, under)
 
 
@@ -146,13 +146,15 @@ def _there(product: Product, wanted: Sequence[Remote], order: Order) -> list[tup
     return [(remote, told) for remote, told in zip(wanted, marks, strict=True) if told is not None]
 
 
-def _under(lattice: Lattice, piece: Span, there: Sequence[tuple[Remote, str]], area: Area) -> Iterator[Under]:
+def _under(
+    lattice: Lattice, piece: Span, there: Sequence[tuple[Remote, str]], area: Area, part: int
+) -> Iterator[Under]:
     west, south, east, north = lattice.bounds(piece)
     for remote, mark in there:
         left, bottom, right, top = remote.bounds
         for turn in turns(remote.bounds, area):
             if left + turn < east and right + turn > west and bottom < north and top > south:
-                yield Under(remote, turn, mark)
+                yield Under(remote, turn, mark, part)
 
 
 # ------------------------------------------------------------------------------------------ one raster
@@ -162,8 +164,8 @@ def _fetched(order: Order, area: Area, raster: Raster, store: Path) -> dict[str,
     """What is recorded of one raster, after it was made; one that an earlier start finished is left as it is."""
     target = order.out / raster.name
     asked = {
-        "product": raster.product.name, "year": raster.year, "window": list(raster.window), "remotes": [list(pair) for pair in raster.remotes],
-        "pieces": len(raster.under),
+        "product": raster.product.name, "year": raster.year, "window": list(raster.window), "pieces": len(raster.under),
+        "remotes": [list(pair) for pair in raster.remotes],
     }  # fmt: skip
     done = order.out / _WORK / (raster.name.replace("/", "_") + ".json")
     if (told := _finished(order.out, target, done, asked)) is not None:

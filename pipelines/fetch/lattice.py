@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from rasterio.transform import Affine
 
 from pipelines.fetch.area import Area
@@ -52,6 +54,10 @@ class Lattice:
         return (
             span.col / n - 180, 90 - (span.row + span.height) / n, (span.col + span.width) / n - 180, 90 - span.row / n,
         )  # fmt: skip
+
+    def latitudes(self, span: Span) -> NDArray[np.float64]:
+        """Latitude of the middle of every row [degrees]."""
+        return 90 - (span.row + 0.5 + np.arange(span.height)) / self.per_degree
 
     def transform(self, span: Span) -> Affine:
         west, _, _, north = self.bounds(span)

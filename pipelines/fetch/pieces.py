@@ -22,6 +22,7 @@ from rasterio.windows import Window
 
 from pipelines.errors import RunError
 from pipelines.fetch.area import WGS84
+from pipelines.fetch.combine import combined
 from pipelines.fetch.lattice import Lattice, Span, common
 from pipelines.fetch.register import Product
 from pipelines.fetch.remotes import Key, Remote
@@ -45,11 +46,12 @@ class Kept:
 
 @dataclass(frozen=True)
 class Under:
-    """A remote file under a piece, by how far it is moved east [degrees], and its mark."""
+    """A remote file under a piece, by how far it is moved east [degrees], its mark, and which part of the raster it has."""
 
     remote: Remote
     turn: float
     mark: str
+    part: int = 0
 
 
 @dataclass
@@ -66,7 +68,14 @@ class Reader:
         return Lattice(self.product.per_degree, self.product.piece)
 
     def read(self, piece: Span, under: Sequence[Under]) -> NDArray[Any]:
-        """The values of a piece, nodata where no file has any; a file named later fills what earlier ones left empty."""
+        """The values of a piece, of all its parts together."""
+        if not self.product.combine:
+            return self._merged(piece, under)
+        parts = [self._merged(piece, [u for u in under if u.part == n]) for n in sorted({u.part for u in under})]
+        return combined(self.product, parts, self.lattice.latitudes(piece))
+
+    def _merged(self, piece: Span, under: Sequence[Under]) -> NDArray[Any]:
+        """The values of one part, nodata where no file has any; a file named later fills what earlier ones left empty."""
         values = np.full((piece.height, piece.width), self.product.nodata, self.product.dtype)
         for one in under:
             found = self._persist(piece, one)
@@ -190,6 +199,6 @@ def _sentence(url: str, error: Exception) -> str:
     ):
         return unreachable(url, RuntimeError(said))
     return (
-        f"{shown(url)}: not a raster that GDAL can read; it may be a login or error page, so open the address in a browser, or name "
-        f"a copy with --mirror PRODUCT=URL ({said})"
+        f"{shown(url)}: not a raster that GDAL can read; it may be a login or error page, so open the address in a browser, "
+        f"or name a copy with --mirror PRODUCT=URL ({said})"
     )

@@ -36,6 +36,8 @@ class Product:
     base: str
     path: str = ""
     default: bool = False
+    group: str = ""
+    combine: str = ""
     legend: str = ""
     resampling: str = "nearest"
     scale: float = 1.0
@@ -58,12 +60,14 @@ class Product:
         """The year nearest to the one wanted, the earlier of two; None where the layer has no year."""
         return min(map(int, self.years), key=lambda y: (abs(y - wanted), y)) if self.years else None
 
-    def rasters(self) -> list[tuple[str, dict[str, str]]]:
-        """Name of each file to be written, and what stands in its path."""
+    def rasters(self) -> list[tuple[str, list[dict[str, str]]]]:
+        """Name of each file to be written, and what stands in the path of each of its parts."""
         if not self.each:
-            return [(f"{self.layer}.tif", {})]
+            return [(f"{self.layer}.tif", [{}])]
         parts = [dict(zip(self.each, values, strict=True)) for values in combinations(*self.each.values())]
-        return [(f"{self.layer}/{'_'.join(part.values())}_mean.tif", part) for part in parts]
+        if self.combine:
+            return [(f"{self.layer}.tif", parts)]
+        return [(f"{self.layer}/{'_'.join(part.values())}_mean.tif", [part]) for part in parts]
 
     def about(self, year: int | None) -> dict[str, str]:
         """Title, licence, attribution, home page and key in ``sources.bib`` of the layer of this year."""
@@ -87,13 +91,15 @@ def left_out() -> list[dict[str, str]]:
 
 
 def chosen(names: Iterable[str] | None, mirrors: Mapping[str, str] | None = None) -> list[Product]:
-    """The products asked for, by product or by layer name (then the usual one); the usual ones where nothing is asked.
+    """The products asked for, by product, group or layer name (then the usual one); the usual ones where nothing is asked.
 
     mirrors : base address by product, before the environment's. Raises InputError for names that are not known and for two
     products of one layer.
     """
     known = products()
-    asked = list(names) if names else [p.name for p in known.values() if p.default]
+    asked = (
+        [n for name in names for n in _members(name, known)] if names else [p.name for p in known.values() if p.default]
+    )
     found: dict[str, Product] = {}
     for name in asked:
         one = known.get(name) or next((p for p in known.values() if p.layer == name), None)
@@ -124,6 +130,11 @@ def parse_mirrors(pairs: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--mirror has '{name}'{_hint(name, products())}; 'sinks fetch --list' shows the products")
         found[name] = url
     return found
+
+
+def _members(name: str, known: Mapping[str, Product]) -> list[str]:
+    """The products of a group, or the name itself."""
+    return [p.name for p in known.values() if p.group == name] or [name]
 
 
 def _placed(one: Product, mirrors: Mapping[str, str]) -> Product:

@@ -19,7 +19,7 @@ def command(answers: Callable[..., Any]) -> click.Command:
     @click.option("--region-name", help="Column with the regions' names.")
     @click.option("--region-layer", help="Layer of the vector file.")
     @click.option("--year", type=int, help="Year the maps should stand for; the nearest there is is taken, and said.")
-    @click.option("--layers", "names", help="Comma-separated layers or products.  [landcover, agb, agb_sd, soc]")
+    @click.option("--layers", "names", help="Comma-separated layers or products.  [landcover, agb, agb_sd, soc, climate]")
     @click.option("--out", type=click.Path(path_type=Path), help="Folder for the layers and their assessment file.")
     @click.option(
         "--mirror",

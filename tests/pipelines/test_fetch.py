@@ -30,6 +30,7 @@ from pipelines.fetch.lattice import Lattice
 from pipelines.fetch.remotes import remotes
 from pipelines.fetch.web import Patience
 from pipelines.files import manifest, provenance
+from sinks.climate import thornthwaite_year
 
 QUICK = Patience(tries=3, wait=0.01, timeout=5.0)
 COVER, BIOMASS = 40, 30
@@ -417,6 +418,46 @@ def test_a_globe_in_another_projection_is_brought_to_degrees(globe, tmp_path):
     assert 'soc = "soc.tif"\nsoil_depth = 30\n' in found.assessment.read_text(encoding="utf-8")
 
 
+def test_months_become_the_evapotranspiration_that_climate_zones_take(globe, tmp_path):
+    lay_cover(globe, (99, 24))
+    months = [5, 6, 10, 15, 20, 23, 26, 26, 22, 17, 12, 7]
+    bases = {"chelsa_temperature": ("bio/CHELSA_bio1", 15.7), "chelsa_coldest_month": ("bio/CHELSA_bio6", 1.0)}
+    bases |= {f"month {n}": (f"tas/CHELSA_tas_{n:02d}", t) for n, t in enumerate(months, start=1)}
+
+    def lay(path, stored):
+        put(
+            globe,
+            f"ch/{path}_1981-2010_V.2.1.tif",
+            95.0,
+            30.0,
+            np.full((120, 120), stored, np.uint16),
+            12,
+            nodata=65535,
+        )
+
+    for path, celsius in bases.values():
+        lay(path, round((celsius + 273.15) * 10))
+    lay("bio/CHELSA_bio12", 15_000)
+    region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 25.5))
+    asked = order(globe, tmp_path / "out", region)
+    climate = [
+        replace(small(p.name, 12), base=f"{globe.url}/ch") for p in register.products().values() if p.group == "climate"
+    ]
+    found = fetch(replace(asked, products=[*asked.products, *climate]))
+    with rasterio.open(found.out / "pet.tif") as d:
+        pet, north = d.read(1) * d.scales[0] + d.offsets[0], d.transform.f
+    stored = np.round((np.asarray(months, float) + 273.15) * 10) * 0.1 - 273.15
+    rows = north - (np.arange(len(pet)) + 0.5) / 12
+    assert pet[:, 0] == pytest.approx([thornthwaite_year(stored[:, None], np.array([y]))[0] for y in rows], abs=0.051)
+    assert (pet == pet[:, :1]).all()
+    assert 776 < pet.min() < pet.max() < 850  # 775.9 where days have 12 hours
+    with rasterio.open(found.out / "warmest_month.tif") as d:
+        assert np.unique(d.read(1) * d.scales[0] + d.offsets[0]) == pytest.approx([26.0], abs=0.06)
+    study = from_toml(found.assessment, out=str(tmp_path / "result"), maps="none", draws=0, quiet=True)
+    notes = run.assess(study).notes
+    assert any("climate zones from temperature, rain and evapotranspiration" in n for n in notes)
+
+
 def test_a_folder_with_the_same_layout_is_a_mirror(globe, tmp_path):
     lay_cover(globe, (99, 24))
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
@@ -495,7 +536,10 @@ def test_the_register_says_all_that_must_be_said():
             assert all(about.values())
         if product.layer == "landcover":
             assert Legend.builtin(product.legend)
-    assert [p.name for p in register.chosen(None)] == ["worldcover", "cci_biomass", "cci_biomass_sd", "soilgrids"]
+    climate = {p.name for p in register.chosen(["landcover", "climate"])} - {"worldcover"}
+    assert {register.products()[n].layer for n in climate} >= {"temperature", "precipitation", "pet"}
+    usual = {"worldcover", "cci_biomass", "cci_biomass_sd", "soilgrids"}
+    assert {p.name for p in register.chosen(None)} == usual | climate
     listed = CliRunner().invoke(main, ["fetch", "--list"])
     assert "MODIS MCD12Q1 (landcover): needs an Earthdata login" in listed.output
     assert json.loads(CliRunner().invoke(main, ["fetch", "--list", "--json"]).output)["products"]

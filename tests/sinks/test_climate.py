@@ -134,3 +134,22 @@ def test_thornthwaite_of_frozen_and_unknown_years() -> None:
 
 def test_every_rule_has_a_unit_and_a_source() -> None:
     assert all(c.unit and c.source and c.status in ("confirmed", "design") for c in climate.rules().values())
+
+
+def test_daylight_of_allen_1998_example_9() -> None:
+    """20° S on 3 September: 11.7 hours."""
+    assert climate.day_hours(-20.0, 246) == pytest.approx(11.7, abs=0.05)
+
+
+def test_daylight_at_the_equator_the_solstice_and_the_poles() -> None:
+    assert climate.day_hours(0.0, np.arange(1, 366)) == pytest.approx(np.full(365, 12.0), abs=1e-12)
+    assert climate.day_hours(np.array([80.0, -80.0]), 172).tolist() == [24.0, 0.0]
+    assert float(climate.day_hours(40.0, 172) + climate.day_hours(-40.0, 172)) == pytest.approx(24.0)
+
+
+def test_a_year_by_thornthwaite_at_the_equator_has_days_of_12_hours() -> None:
+    months = np.array([5, 6, 10, 15, 20, 23, 26, 26, 22, 17, 12, 7], np.float64)[:, np.newaxis]
+    year = climate.thornthwaite_year(months, np.array([0.0, 45.0]))
+    assert year[0] == pytest.approx(775.9, abs=0.1)  # W22, by 12 hours a day
+    assert year[1] > year[0]
+    assert np.isnan(climate.thornthwaite_year(np.full((12, 1), np.nan), np.zeros(1)))
