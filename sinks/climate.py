@@ -159,7 +159,8 @@ def day_hours(latitude: Array, day_of_year: Array) -> NDArray[np.float64]:
 def thornthwaite_year(monthly_temperature: Array, latitude: Array) -> NDArray[np.float64]:
     """Potential evapotranspiration of a year [mm yr⁻¹] from monthly means [°C] and latitude [°].
 
-    monthly_temperature : long-term means, the 12 months on the first axis. Each month has the daylight of its middle day. Source: Thornthwaite 1948, see :func:`thornthwaite_pet`.
+    monthly_temperature : long-term means, the 12 months on the first axis. Each month has the daylight of its middle day.
+    Source: Thornthwaite 1948, see :func:`thornthwaite_pet`.
     """
     monthly = np.asarray(monthly_temperature, np.float64)
     days = np.asarray(_MONTH_DAYS, np.float64)
