@@ -54,9 +54,10 @@ _AREA_COLORS: Final = {"classed": "#00735a", "nodata": "#bdbdbd", "unknown": "#e
 
 @dataclass(frozen=True)
 class Look:
-    """How the page is presented. title : empty for one by the run; logo : an image file."""
+    """How the page is presented. language : that it opens in, None for the reader's own, English where it is neither; title :
+    empty for one by the run; logo : an image file."""
 
-    language: str = "en"
+    language: str | None = None
     title: str = ""
     logo: Path | None = None
 
@@ -75,7 +76,7 @@ def html(run: Run, beside: Mapping[str, Run], look: Look = Look()) -> str:
         places |= _change(beside[CHANGE])
     if RESERVES in beside:
         places |= _reserves(beside[RESERVES])
-    told = method.method(run)
+    told, language = method.method(run), look.language or LANGUAGES[0]
     places["quality"] = found = places.get("quality") or quality.of_change(run)
     places |= _quality(found)
     table: regions.Table = places["table"]
@@ -90,7 +91,7 @@ def html(run: Run, beside: Mapping[str, Run], look: Look = Look()) -> str:
     return _environment().get_template("page.html").render(
         places
         | {
-            "lang": look.language, "html_language": HTML_LANGUAGE[look.language], "version": __version__,
+            "lang": language, "html_language": HTML_LANGUAGE[language], "follow": look.language is None, "version": __version__,
             "title": _title(run, look, table), "facts": _facts(run, table), "logo": _logo(look.logo), "method": told,
             "sections": [key for key, there in wanted.items() if there], "data": htmlsafe_json_dumps(data, allow_nan=False),
             "script_hashes": Markup(" ").join(Markup(f"'sha256-{_hash(s)}'") for s in scripts),

@@ -48,8 +48,8 @@ def finish(no_report: bool) -> Callable[[Path], None] | None:
 )
 @click.option("--sample", type=click.Path(path_type=Path), help="Folder of an estimate by reference sample.")
 @click.option("--reserves", type=click.Path(path_type=Path), help="Folder of 'sinks reserves'.")
-@click.option("--language", type=click.Choice(("en", "zh")), default="en", show_default=True,
-              help="Language that is shown first; the page has both.")  # fmt: skip
+@click.option("--language", type=click.Choice(("en", "zh")),
+              help="Language that the page opens in; it has both.  [the reader's]")  # fmt: skip
 @click.option("--title", help="Title of the page.")
 @click.option("--logo", type=click.Path(path_type=Path), help="PNG, JPEG or SVG beside the title.")
 @click.option("--pdf", is_flag=True, help="Also print it to PDF; takes Chromium, Chrome or Edge.")
@@ -59,7 +59,7 @@ def finish(no_report: bool) -> Callable[[Path], None] | None:
 @click.option("--overwrite", is_flag=True, help="Write over files that are there.")
 @answers
 def report(
-    run: Path, change: Path | None, sample: Path | None, reserves: Path | None, language: str, title: str | None,
+    run: Path, change: Path | None, sample: Path | None, reserves: Path | None, language: str | None, title: str | None,
     logo: Path | None, pdf: bool, agency_tables: Path | None, out: Path | None, overwrite: bool,
 ) -> None:  # fmt: skip
     """A finished run as one HTML page, in English and Chinese, that needs no network.

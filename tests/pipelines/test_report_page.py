@@ -206,6 +206,17 @@ def test_the_language_switches_everywhere(page):
     assert "million m³" in shown(d, "#figures").replace("\u00a0", " ")
 
 
+def test_it_opens_in_the_readers_own_language(page, browser):
+    agent = browser.execute_script("return navigator.userAgent")
+    browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": "zh-CN"})
+    d = page()
+    assert d.execute_script("return document.documentElement.dataset.lang") == "zh"
+    assert "青岚" in d.title
+    browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": "en-US"})
+    d = page()
+    assert d.execute_script("return document.documentElement.dataset.lang") == "en"
+
+
 def test_the_keyboard_reaches_everything(page):
     d = page()
     body = first(d, "body")

@@ -4,6 +4,7 @@
   var data = JSON.parse(document.getElementById("data").textContent);
   var root = document.documentElement;
   var lang = root.dataset.lang;
+  if ("follow" in root.dataset && /^zh\b/.test(navigator.language)) lang = "zh"; /* the reader's own, where none was asked for */
   var words = data.words;
   var refresh = [];
 
