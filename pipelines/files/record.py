@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,17 @@ def write(path: Path, value: Any) -> None:
         np.savez(stream, **{_TREE: np.frombuffer(tree.encode(), np.uint8)}, **arrays)  # type: ignore[arg-type]
 
 
-def read(path: Path, kinds: Mapping[str, type]) -> Any:
-    """The value of a record. kinds : the dataclasses it may hold, by name. Raises DamagedError, and FileNotFoundError."""
+def read(path: Path, kinds: Mapping[str, type], within: Path | None = None) -> Any:
+    """The value of a record.
+
+    kinds : the dataclasses it may hold, by name; within : the folder in which all files that it names must lie, for what a
+    record names may be removed. Raises DamagedError, and FileNotFoundError.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         tree = json.loads(arrays.pop(_TREE).tobytes())
-        return _put_together(tree, arrays, kinds, path.parent)
+        return _put_together(tree, arrays, kinds, _Home(path.parent, within))
     except FileNotFoundError:
         raise
     except _BROKEN as error:
@@ -76,7 +80,20 @@ def _taken_apart(value: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> A
     raise TypeError(f"a {type(value).__name__} cannot be kept in a record")
 
 
-def _put_together(tree: Any, arrays: Mapping[str, NDArray[Any]], kinds: Mapping[str, type], folder: Path) -> Any:
+class _Home(NamedTuple):
+    """folder : of the record; within : where its files must lie, None for anywhere."""
+
+    folder: Path
+    within: Path | None
+
+    def file(self, name: str) -> Path:
+        path = Path(os.path.normpath(self.folder / name))
+        if self.within is not None and not path.is_relative_to(os.path.normpath(self.within)):
+            raise ValueError(f"it names {path}, which lies outside of {self.within}")
+        return path
+
+
+def _put_together(tree: Any, arrays: Mapping[str, NDArray[Any]], kinds: Mapping[str, type], home: _Home) -> Any:
     if not isinstance(tree, dict):
         return tree
     if "array" in tree:
@@ -84,10 +101,10 @@ def _put_together(tree: Any, arrays: Mapping[str, NDArray[Any]], kinds: Mapping[
     if "fraction" in tree:
         return Fraction(*map(int, tree["fraction"]))
     if "file" in tree:
-        return Path(os.path.normpath(folder / tree["file"]))
+        return home.file(tree["file"])
     if "map" in tree:
-        return {k: _put_together(v, arrays, kinds, folder) for k, v in tree["map"]}
+        return {k: _put_together(v, arrays, kinds, home) for k, v in tree["map"]}
     if "row" in tree:
-        return tuple(_put_together(v, arrays, kinds, folder) for v in tree["row"])
-    parts = {k: _put_together(v, arrays, kinds, folder) for k, v in tree["parts"].items()}
+        return tuple(_put_together(v, arrays, kinds, home) for v in tree["row"])
+    parts = {k: _put_together(v, arrays, kinds, home) for k, v in tree["parts"].items()}
     return kinds[tree["kind"]](**parts)

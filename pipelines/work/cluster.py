@@ -210,7 +210,6 @@ def _address(workers: Workers) -> Iterator[str]:
         # Bound to this machine: a dashboard shows, and lets one do, more than a network should.
         with LocalCluster(
             n_workers=1, threads_per_worker=workers.count, processes=False, dashboard_address="127.0.0.1:0",
-            host="127.0.0.1",
         ) as made:  # fmt: skip
             yield made.scheduler_address
 

@@ -74,7 +74,7 @@ class Journal:
             return False
 
     def _entry(self, name: str) -> Entry:
-        found = record.read(self._path(name), {kind.__name__: kind for kind in (Entry, *self.kinds)})
+        found = record.read(self._path(name), {k.__name__: k for k in (Entry, *self.kinds)}, within=self.folder.parent)
         if not isinstance(found, Entry):
             raise record.DamagedError(f"{self._path(name)}: no entry of a journal")
         return found
