@@ -92,7 +92,8 @@ def _flat(value: Any, item: str = "") -> Iterator[tuple[str, str]]:
         for n, part in enumerate(value, 1):
             yield from _flat(part, f"{item}.{n}" if item else str(n))
     elif isinstance(value, list | tuple | set | frozenset):
-        yield item, ", ".join(map(str, value))
+        if value:
+            yield item, ", ".join(map(str, value))
     else:
         yield item, "" if value is None else str(value)
 
