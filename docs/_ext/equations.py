@@ -17,13 +17,12 @@ FILE = Path(__file__).parents[1] / "science" / "equations.toml"
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation; fields as in the file."""
+    """One equation; fields as in the file. code : an example that is more than a call; it leaves its result in ``found``."""
 
     page: str
     title: str
     function: str
     left: str
-    example: Mapping[str, Any]
     expect: float
     source: str
     locator: str
@@ -31,6 +30,8 @@ class Equation:
     formula: str = ""
     latex: str = ""
     take: str = ""
+    code: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
     rel: float = 1e-9
     symbols: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
@@ -43,6 +44,10 @@ class Equation:
 
     def computed(self) -> float:
         """What the function makes of the example."""
+        if self.code:
+            names: dict[str, Any] = {}
+            exec(self.code, names)
+            return float(names["found"])
         found = self.call(**self.example)
         return float(getattr(found, self.take) if self.take else found)
 

@@ -74,13 +74,21 @@ def _topic(topic: Mapping[str, Any], found: Sequence[equations.Equation]) -> str
 def _equation(e: equations.Equation) -> str:
     module, _, name = e.function.partition(":")
     given = ", ".join(f"{k} = {v}" for k, v in e.example.items())
+    said = f"Worked example: {escaped(given)} give"
+    if e.code:
+        said = "Worked example, which gives"
     lines = [
         _heading(e.title, "~"),
         f".. math:: {e.shown()}\n",
         rst(inspect.getdoc(e.call) or ""),
         f"Function: :func:`{module}.{name}`\n",
         f"Source: {escaped(_source(e.source))}, {escaped(e.locator)}.\n",
-        f"Worked example: {escaped(given)} give **{e.computed():.10g}** (the source has {e.expect:g}); more in ``{e.test}``.\n",
+        f"{said} **{e.computed():.10g}** (the source has {e.expect:g}); more in ``{e.test}``"
+        + (
+            ":\n\n.. code-block:: python\n\n" + "".join(f"   {line}\n" for line in e.code.strip().splitlines())
+            if e.code
+            else ".\n"
+        ),
     ]
     return "\n".join(lines)
 
