@@ -19,7 +19,9 @@ def command(answers: Callable[..., Any]) -> click.Command:
     @click.option("--region-name", help="Column with the regions' names.")
     @click.option("--region-layer", help="Layer of the vector file.")
     @click.option("--year", type=int, help="Year the maps should stand for; the nearest there is is taken, and said.")
-    @click.option("--layers", "names", help="Comma-separated layers or products.  [landcover, agb, agb_sd, soc, climate]")
+    @click.option(
+        "--layers", "names", help="Comma-separated layers or products.  [landcover, agb, agb_sd, soc, climate]"
+    )
     @click.option("--out", type=click.Path(path_type=Path), help="Folder for the layers and their assessment file.")
     @click.option(
         "--mirror",
@@ -101,7 +103,7 @@ def _told(found: Any, as_json: bool) -> None:
 def _listed() -> str:
     from pipelines.fetch import register
 
-    lines = ["product               layer          years                 title [licence]"]
+    lines = [f"  {'product':<20} {'layer':<14} {'years':<12} title [licence]"]
     for p in register.products().values():
         years = sorted(map(int, p.years))
         span = f"{years[0]}-{years[-1]}" if len(years) > 1 else str(years[0]) if years else "-"
