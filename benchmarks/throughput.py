@@ -30,7 +30,15 @@ from make_layers import write_layers
 
 HERE = Path(__file__).resolve().parent
 THREADS = 2
-WAYS = ("ours", "ours-regions", "ours-sinks", "floor-tiff", "floor-cog", "plain")
+WAYS = ("ours", "ours-1", "ours-processes", "ours-regions", "ours-sinks", "floor-tiff", "floor-cog", "plain", "usual")
+SCRIPTS = {"plain": "plain_script.py", "usual": "usual_script.py"}
+PROCESSES = """class = "distributed.LocalCluster"
+[options]
+n_workers = 2
+threads_per_worker = 1
+processes = true
+"""
+"""A cluster of two processes of one thread, as a file tells it."""
 ECOSYSTEMS = {"10": "forest", "20": "shrubland", "30": "grassland", "40": "cropland", "90": "inland_wetland"}
 STRIP = 2048
 
@@ -52,14 +60,18 @@ def command(way: str, a: argparse.Namespace, folder: Path) -> list[str]:
         more = ["--regions", str(folder / "regions.gpkg")] if way == "ours-regions" else []
         if way == "ours-sinks":
             more = write_layers(folder)
+        if way == "ours-processes":
+            (folder / "cluster.toml").write_text(PROCESSES)
+            more = ["--cluster", str(folder / "cluster.toml")]
+        workers = "1" if way == "ours-1" else str(THREADS)
         return [
             sys.executable, "-m", "pipelines.cli", "assess", "--landcover", lc, "--legend", "worldcover", "--agb", agb,
             *(() if way == "ours-sinks" else ("--climate", "warm_temperate_moist")), "--parameters", "china",
-            "--maps", a.maps, "--map-type", a.map_type, "--workers", str(THREADS), "--quiet", "--out", str(out), *more,
+            "--maps", a.maps, "--map-type", a.map_type, "--workers", workers, "--quiet", "--out", str(out), *more,
         ]  # fmt: skip
-    if way == "plain":
+    if way in SCRIPTS:
         out.mkdir()
-        return [sys.executable, str(HERE / "plain_script.py"), lc, agb, str(out / "carbon_total.tif"), a.map_type]
+        return [sys.executable, str(HERE / SCRIPTS[way]), lc, agb, str(out / "carbon_total.tif"), a.map_type]
     arrays = sorted(str(p) for p in (folder / "decoded").glob("*.npy"))
     return [sys.executable, str(HERE / "floor.py"), way.removeprefix("floor-"), lc, agb, *arrays, str(out)]
 
@@ -156,19 +168,19 @@ def check(way: str, done: Run, a: argparse.Namespace, folder: Path) -> str:
             if _furthest(path, folder / f"out-{way}" / path.name) != 0:
                 raise SystemExit(f"{way}: {path.name} does not hold our values")
         return "the same values in every map"
-    if way == "ours-regions":
-        if _furthest(ours / "carbon_total.tif", folder / "out-ours-regions" / "maps" / "carbon_total.tif") != 0:
-            raise SystemExit("ours-regions: the map is not the same")
+    if way in ("ours-1", "ours-processes", "ours-regions"):
+        if _furthest(ours / "carbon_total.tif", folder / f"out-{way}" / "maps" / "carbon_total.tif") != 0:
+            raise SystemExit(f"{way}: the map is not the same")
         return "the same map"
     if way == "ours-sinks":
         return "more layers, other answers: nothing to compare"
-    apart = _furthest(ours / "carbon_total.tif", folder / "out-plain" / "carbon_total.tif")
+    apart = _furthest(ours / "carbon_total.tif", folder / f"out-{way}" / "carbon_total.tif")
     allowed = 1 if a.map_type == "uint16" else 1e-3  # a value on the edge of two steps may fall either way
     mine = _sums(folder / "out-ours" / "accounts.csv")
     theirs = {ECOSYSTEMS[k]: v for k, v in json.loads(done.said).items()}
     worst = max(abs(theirs[k] / mine[k] - 1) for k in theirs)
     if not (apart <= allowed and worst < 1e-5):
-        raise SystemExit(f"plain: map {apart:g} stored units apart, class sums {worst:.1e} apart")
+        raise SystemExit(f"{way}: map {apart:g} stored units apart, class sums {worst:.1e} apart")
     return f"map within {apart:.1g} of a stored unit, class sums within {worst:.1e}"
 
 
@@ -222,12 +234,14 @@ def main() -> None:
         "--maps", default="carbon_total", help="carbon_total (default), all, or a list with carbon_total in it"
     )
     parser.add_argument("--map-type", default="uint16", choices=["uint16", "float32"])
-    parser.add_argument("--ways", default=",".join(WAYS), help="ours always runs; plain only with the one map it makes")
+    parser.add_argument(
+        "--ways", default=",".join(WAYS), help="ours always runs; the scripts only with the one map they make"
+    )
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     a = parser.parse_args()
     a.ways = [w for w in WAYS if w == "ours" or w in a.ways.split(",")]
-    if a.maps != "carbon_total" and "plain" in a.ways:
-        a.ways.remove("plain")  # it makes one map, and would be held against several
+    if a.maps != "carbon_total":
+        a.ways = [w for w in a.ways if w not in SCRIPTS]  # they make one map, and would be held against several
     folder = a.folder.resolve() / str(a.size)
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(THREADS))
     prepare(a, folder)
