@@ -9,10 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-PYTHON = "/usr/bin/python3"
+from places import HERE, PYTHON, ROOT
 
 
 def has_qgis() -> bool:

@@ -2,14 +2,14 @@
 
 import csv
 import json
+import subprocess
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
 
 import geopandas as gpd
 import pytest
-
-from conftest import ROOT
+from places import HERE, PYTHON, ROOT
 
 pytestmark = pytest.mark.qgis
 DATA = ROOT / "sample_data"
@@ -89,6 +89,17 @@ def test_a_mistake_is_told_in_the_words_of_the_command(toolbox, tmp_path):
     assert "did you mean 'sample'?" in found["log"]
     found = toolbox("sinks:assess", OUTPUT=str(tmp_path / "out"))
     assert "Give a file, or a land cover with its legend" in found["log"]
+
+
+def test_it_speaks_the_language_of_qgis(home, surroundings, tmp_path):
+    plugins = home / ".local/share/QGIS/QGIS3/profiles/default/python/plugins"
+    done = subprocess.run(
+        [PYTHON, HERE / "toolbox.py", plugins, "sinks:assess", json.dumps({"OUTPUT": str(tmp_path / "out")})],
+        env={**surroundings, "LANG": "zh_CN.UTF-8", "LC_ALL": "zh_CN.UTF-8"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert "请给出文件，或土地覆盖及其图例" in found["log"]
+    assert "土地覆盖" in found["parameters"]
 
 
 def test_it_can_be_cancelled(toolbox, tmp_path):

@@ -1,5 +1,6 @@
 """The plugin's way to the command, without QGIS: where it is, in which surroundings, how far, and its end."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -25,6 +26,18 @@ def run(code, cancelled=lambda: False):
 def test_it_imports_nothing_of_ours():
     for file in HOME.glob("*.py"):
         assert not re.search(r"^\s*(?:from|import) (?:sinks|pipelines)", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_text_is_used_and_in_two_languages():
+    code = "".join(file.read_text(encoding="utf-8") for file in HOME.glob("*.py"))
+    with (HOME / "texts.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert all(row["en"] and row["zh"] for row in rows)
+    said = set(re.findall(r"[\"']([A-Za-z_]+)[\"']", code)) | {
+        f"{verb}_help" for verb in ("assess", "change", "targets")
+    }
+    said |= {f"{name}_{n}" for name in ("YEAR", "LANDCOVER", "AGB") for n in (1, 2)}
+    assert {row["key"] for row in rows} <= said
 
 
 def test_what_is_for_qgis_alone_is_taken_away(monkeypatch):
