@@ -147,13 +147,24 @@ class Account:
             self.errors[[*ERROR_KEYS, *ERROR_COLUMNS]], on=list(ERROR_KEYS), how="left"
         )
 
-    @property
+    @cached_property
     def _inside(self) -> pd.DataFrame:
         return self.strata[self.strata["region_id"] != OUTSIDE_REGIONS]
 
+    @cached_property
+    def _places(self) -> dict[str, NDArray[np.intp]]:
+        """Which rows of ``strata`` each region has: there are thousands of regions."""
+        return dict(self.strata.groupby("region_id", sort=False).indices)
+
+    def of_region(self, region: str) -> pd.DataFrame:
+        """The rows of ``strata`` of a region, or of the union of all."""
+        if region == TOTAL_REGION:
+            return self._inside
+        return self.strata.iloc[self._places.get(region, np.zeros(0, np.intp))]
+
     def area_ha(self, region: str = TOTAL_REGION, ecosystem: str | None = None) -> float:
         """Mapped area of a region, or of one ecosystem in it [ha]."""
-        part = self._inside if region == TOTAL_REGION else self.strata[self.strata["region_id"] == region]
+        part = self.of_region(region)
         if ecosystem is not None:
             part = part[part["ecosystem"] == ecosystem]
         return float(part["area_ha"].sum())

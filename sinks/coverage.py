@@ -125,8 +125,9 @@ def coverage_table(account: Account, definition: ForestDefinition, base_map: str
     known = account.context.get("legend", "") is not None  # without a legend no class is forest, which is not 0 percent
     rows = []
     for region, part in _parts(account):
-        sums = part.groupby(["ecosystem", "forest_type"])["area_ha"].sum()
-        areas = {(str(e), str(f)): float(a) for (e, f), a in zip(sums.index, sums, strict=True)}
+        areas: dict[tuple[str, str], float] = {}
+        for ecosystem, kind, area in zip(part["ecosystem"], part["forest_type"], part["area_ha"], strict=True):
+            areas[str(ecosystem), str(kind)] = areas.get((str(ecosystem), str(kind)), 0.0) + float(area)
         lands = {"mapped": mapped_land_ha(areas, definition)}
         if np.isfinite(region.official_area_ha) and region.official_area_ha > 0:
             lands = {"official": region.official_area_ha, **lands}
@@ -153,9 +154,8 @@ def _is_whole(region: RegionInfo, area_ha: Mapping[tuple[str, str], float]) -> b
 
 def _parts(account: Account) -> Sequence[tuple[RegionInfo, pd.DataFrame]]:
     """The union of all regions first, then each region, with its rows."""
-    strata, regions = account.strata, account.regions
+    regions = account.regions
     official = sum(r.official_area_ha for r in regions) if regions else np.nan
-    inside = strata[strata["region_id"].isin([r.id for r in regions])]
     outside = sum(r.outside_grid_ha for r in regions)
     union = RegionInfo(TOTAL_REGION, "all", official_area_ha=official, outside_grid_ha=outside)
-    return [(union, inside), *((r, strata[strata["region_id"] == r.id]) for r in regions)]
+    return [(r, account.of_region(r.id)) for r in (union, *regions)]

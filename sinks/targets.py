@@ -260,10 +260,7 @@ def _score(
 
 def forest_stock_m3(account: Account, region_id: str) -> float:
     """Growing stock of forest [m³], trees outside forest left out; 0 where there is forest but none has stock."""
-    strata = account.strata
-    part = strata[strata["region_id"].isin([r.id for r in account.regions])]
-    if region_id != TOTAL_REGION:
-        part = part[part["region_id"] == region_id]
+    part = account.of_region(region_id)
     forest = part.loc[part["ecosystem"] == "forest", "stock_volume"]
     return float(forest.sum()) if forest.notna().any() or forest.empty else float("nan")
 

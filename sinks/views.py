@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sinks.accounts import TOTAL_REGION, Account
 from sinks.parameters import records
@@ -30,24 +31,36 @@ def policy_views(account: Account) -> pd.DataFrame:
     A heading that has no area in the whole account is left out. NaN: not estimated.
     """
     frame = account.strata
-    inside = frame["region_id"].isin([r.id for r in account.regions])
-    places = [(TOTAL_REGION, "all regions", inside)]
-    places += [(r.id, r.name, frame["region_id"] == r.id) for r in account.regions]
-    rows = []
+    names = {TOTAL_REGION: "all regions", **{r.id: r.name for r in account.regions}}
+    place = {region: n for n, region in enumerate(names)}
+    where = frame["region_id"].map(place).to_numpy(np.float64)  # NaN outside all regions
+    found = []
     for view in records("policy_views"):
-        member = _members(frame, view["ecosystems"], view["mark"])
-        if not (member & inside).any():
+        member = _members(frame, view["ecosystems"], view["mark"]).to_numpy() & np.isfinite(where)
+        if not member.any():
             continue
+        part, at = frame[member], where[member].astype(np.int64)
         stock = list(POOL_KEYS) if view["quantity"] == "carbon_total" else [view["quantity"]]
-        note = "; ".join(part for part in (DO_NOT_SUM, view["note"]) if part)
-        for region_id, name, here in places:
-            part = frame[member & here]
-            rows.append((
-                region_id, name, view["view"], view["name_en"], view["name_zh"], view["articles"].replace(";", ", "),
-                float(part["area_ha"].sum()), _sum(part, stock), _sum(part, [DEEP.key]), _sum(part, view["sinks"].split(";")),
-                note,
-            ))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        found.append(pd.DataFrame({
+            "region_id": list(names), "region_name": list(names.values()), "view": view["view"], "name_en": view["name_en"],
+            "name_zh": view["name_zh"], "articles": view["articles"].replace(";", ", "),
+            "area_ha": np.nan_to_num(_by_region(part, ["area_ha"], at, len(names))),
+            "carbon_mg": _by_region(part, stock, at, len(names)),
+            "carbon_soil_deep_mg": _by_region(part, [DEEP.key], at, len(names)),
+            "sink_mg_yr": _by_region(part, view["sinks"].split(";"), at, len(names)),
+            "note": "; ".join(text for text in (DO_NOT_SUM, view["note"]) if text),
+        }))  # fmt: skip
+    return pd.concat(found, ignore_index=True)[list(COLUMNS)] if found else pd.DataFrame([], columns=list(COLUMNS))
+
+
+def _by_region(part: pd.DataFrame, keys: list[str], at: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Sums of these columns by region, the union of all first; NaN where a region has no value. at : region of each row."""
+    values = part[keys].to_numpy(np.float64)
+    known = np.isfinite(values).any(axis=1)
+    sums = np.bincount(at[known], np.nansum(values[known], axis=1), n)
+    there = np.bincount(at[known], minlength=n) > 0
+    sums[0], there[0] = sums[1:].sum(), there[1:].any()
+    return np.where(there, sums, np.nan)
 
 
 def _members(frame: pd.DataFrame, ecosystems: str, mark: str) -> pd.Series:
@@ -59,8 +72,3 @@ def _members(frame: pd.DataFrame, ecosystems: str, mark: str) -> pd.Series:
     elif mark:
         member &= frame[mark].astype(bool)
     return member
-
-
-def _sum(part: pd.DataFrame, keys: list[str]) -> float:
-    values = part[keys].to_numpy(np.float64)
-    return float(np.nansum(values)) if np.isfinite(values).any() else float("nan")
