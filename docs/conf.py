@@ -31,6 +31,7 @@ html_title = f"Carbon Sinks {version}"
 html_static_path = ["_static"]
 html_css_files = ["own.css"]
 html_show_sourcelink = False
+html_sidebars = {"index": [], "manual/*": []}
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],

@@ -58,17 +58,19 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _items(lines: list[str]) -> str:
-    """A paragraph, or a list where lines begin with an asterisk or a number."""
+    """A paragraph, or a list where lines begin with an asterisk or a dash."""
     found: list[str] = []
+    listed = False
     for line in lines:
         said = line.strip()
-        if said.startswith("* "):
+        if said.startswith(("* ", "- ")):
+            if found and not listed:
+                found.append("")
+            listed = True
             found.append("* " + escaped(said[2:]))
-        elif found and found[0].startswith("* "):
-            found.append("  " + escaped(said))
         else:
-            found.append(escaped(said))
-    if found and re.match(r"([A-Za-z0-9]+|#)[.)] |[-+•] ", found[0]):
+            found.append(("  " if listed else "") + escaped(said))
+    if found and not listed and re.match(r"([A-Za-z0-9]+|#)[.)] |[+•] ", found[0]):
         found[0] = "\\" + found[0]
     return "\n".join(found)
 
