@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.assess.closure import Check
-from pipelines.outputs import runplots
 from pipelines.files.citing import of_run
+from pipelines.outputs import runplots
 from sinks.accounts import Account
-from sinks.plotting.plots import Plots
 from sinks.bibliography import Citations
+from sinks.plotting.plots import Plots
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ def targets(
         click.echo(scorecards.register_text())
         return
     card = scorecards.of_run(run, targets, target_document, whole_nation, sample, column)
-    click.echo(card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card, paint.painted))
+    click.echo(
+        card.to_json(orient="records", force_ascii=False, indent=2) if as_json else scorecards.text(card, paint.painted)
+    )
 
 
 @click.command()

@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     folder = Path()
     url = ""
-    told: dict[str, Any] = {
+    told: ClassVar[dict[str, Any]] = {
         "asked": [],
         "fail": 0,
         "slow": 0.0,
@@ -71,8 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         "items": [],
         "page": 2,
         "tokens": 0,
-    }  # noqa: RUF012
-    found: list[dict[str, Any]] = []  # noqa: RUF012
+    }
+    found: ClassVar[list[dict[str, Any]]] = []
     lock = threading.Lock()
 
     def log_message(self, *_):
