@@ -66,7 +66,7 @@ def tiles(path, folder, cuts):
 
 def outputs(out):
     """Digest of every output; of tables without the column that names the land-cover file."""
-    found = {p.name: p.read_bytes() for p in sorted((out / "maps").glob("*.tif"))}
+    found = {p.name: p.read_bytes() for p in sorted((out / "maps").iterdir())}
     for path in sorted(out.glob("*.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         found[path.name] = table.drop(columns="basis", errors="ignore").to_csv(index=False).encode()
