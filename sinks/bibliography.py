@@ -40,7 +40,8 @@ class Source:
         year = self.plain("year") or "n.d."
         volume = self.plain("volume") + (f"({self.plain('number')})" if self.plain("number") else "")
         place = ", ".join(p for p in (self.plain("journal"), volume, self.plain("pages")) if p)
-        rest = [self.plain("title"), place or self.plain("publisher") or self.plain("institution")]
+        title = self.plain("title") + (f", version {self.plain('version')}" if self.plain("version") else "")
+        rest = [title, place or self.plain("publisher") or self.plain("institution")]
         if doi := self.plain("doi"):
             rest.append(f"https://doi.org/{doi}")
         elif url := self.plain("url"):

@@ -278,7 +278,7 @@ def _write_assessment(order: Order, area: Area) -> Path:
     landcover = next(p for p in order.products if p.layer == "landcover")
     options: dict[str, Any] = {}
     for p in order.products:
-        options[p.layer] = p.layer if p.layer == PROFILE else f"{p.layer}.tif"
+        options[p.layer] = f"./{p.layer}" if p.layer == PROFILE else f"{p.layer}.tif"
         options |= p.settings
     options |= {"legend": landcover.legend, "year": landcover.year(order.year), "regions": _regions(order, area)}
     for name in ("region_id", "region_name", "region_layer"):

@@ -458,6 +458,30 @@ def test_months_become_the_evapotranspiration_that_climate_zones_take(globe, tmp
     assert any("climate zones from temperature, rain and evapotranspiration" in n for n in notes)
 
 
+def test_a_soil_profile_is_fetched_whole_and_assessed(globe, tmp_path):
+    lay_cover(globe, (99, 24))
+    stored = {"soc": 250, "bdod": 120, "cfvo": 100}  # 25 g/kg, 1.2 g/cm3, a tenth of stones
+    for name, value in stored.items():
+        for depth in ("0-5", "5-15", "15-30", "30-60", "60-100"):
+            path = f"soil/{name}/{name}_{depth}cm_mean.vrt"
+            put(globe, path, 99.0, 27.0, np.full((144, 144), value, np.int16), 48, nodata=-32768)
+    soil = replace(small("soilgrids_profile", 48), base=f"{globe.url}/soil")
+    region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 25.5))
+    asked = order(globe, tmp_path / "out", region)
+    found = fetch(replace(asked, products=[*asked.products, soil]))
+    assert len(list((found.out / "soil_profile").glob("*_mean.tif"))) == 15
+    study = from_toml(found.assessment, out=str(tmp_path / "result"), maps="none", draws=0, quiet=True)
+    result = run.assess(study)
+    tidy = result.account.tidy
+    top = tidy[(tidy["region_id"] == "total") & (tidy["ecosystem"] == "forest") & (tidy["forest_type"] == "all")]
+    known = top.set_index("quantity")["value"]
+    assert known["carbon_soil"] / known["area"] == pytest.approx(270.0)  # 0.1 · 25 · 1.2 · 100 cm · 0.9
+    assert {e["product"] for e in manifest.read(tmp_path / "result")["data_sources"]} == {
+        "worldcover",
+        "soilgrids_profile",
+    }
+
+
 def test_a_folder_with_the_same_layout_is_a_mirror(globe, tmp_path):
     lay_cover(globe, (99, 24))
     region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
