@@ -86,16 +86,19 @@ def read_account(folder: Path) -> Account:
         raise InputError(f"{path}: not a readable account ({_said(error)}); run the assessment again") from error
 
 
-def read_output(folder: Path, name: str, **options: Any) -> pd.DataFrame:
-    """A table that a run wrote, CSV or Parquet. Raises InputError when it is missing, or not what the run wrote."""
+def read_output(folder: Path, name: str, needed: Sequence[str] = (), **options: Any) -> pd.DataFrame:
+    """A table that a run wrote, CSV or Parquet. Raises InputError when it is missing, lacks a column, or was changed since."""
     path = Path(folder) / name
     if not path.is_file():
         raise InputError(f"{folder}: there is no {name} here; name the output folder of a finished run")
     require_undamaged(Path(folder), [name])
     try:
-        return pd.read_parquet(path, **options) if path.suffix == ".parquet" else pd.read_csv(path, **options)
+        frame = pd.read_parquet(path, **options) if path.suffix == ".parquet" else pd.read_csv(path, **options)
     except _UNREADABLE as error:
         raise InputError(f"{path}: not a readable table ({_said(error)}); run the assessment again") from None
+    if missing := [c for c in needed if c not in frame]:
+        raise InputError(f"{path}: lacks the column(s) {', '.join(missing)}; run the assessment again")
+    return frame
 
 
 def require_undamaged(folder: Path, names: Sequence[str]) -> None:

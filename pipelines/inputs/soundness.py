@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
 from pipelines.errors import InputError
 
@@ -16,6 +18,8 @@ _LARGEST_PIECE: Final = 1 << 29
 """Bytes of the largest tile or strip that is decoded."""
 _SMALLEST: Final = 1e-12
 """No pixel is smaller, in any unit."""
+_TEXTS: Final = ("AAIGrid", "GRASSASCIIGrid")
+_ROWS: Final = 64
 _COLOURS: Final = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -27,8 +31,15 @@ def require_place(shown: str, d: rasterio.DatasetReader) -> None:
             f"{shown}: this raster has no geotransform, only {'ground control points' if d.gcps[0] else 'pixels'}; georeference "
             f"it first (gdalwarp)"
         )
+    # Pixels must be told apart by their coordinates, too.
+    lost = (t.a and t.c + t.a == t.c) or (t.e and t.f + t.e == t.f)
     size = (t.a * d.width, t.e * d.height, t.c, t.f)
-    if not all(map(math.isfinite, size)) or max(abs(t.a), abs(t.b)) < _SMALLEST or max(abs(t.e), abs(t.d)) < _SMALLEST:
+    if (
+        lost
+        or not all(map(math.isfinite, size))
+        or max(abs(t.a), abs(t.b)) < _SMALLEST
+        or max(abs(t.e), abs(t.d)) < _SMALLEST
+    ):
         raise InputError(
             f"{shown}: its pixels are {t.a:g} x {t.e:g} at {t.c:g}, {t.f:g}, which is no place; georeference it again"
         )
@@ -47,7 +58,9 @@ def require_pieces(shown: str, shape: tuple[int, int], dtype: str) -> None:
 
 
 def require_whole(shown: str, path: str, d: rasterio.DatasetReader, band: int) -> None:
-    """Refuse a GeoTIFF of which the last part is missing: a long run would find out at its end."""
+    """Refuse a raster of which the last part is missing: a long run would find out at its end."""
+    if d.driver in _TEXTS:
+        _read_through(shown, d, band)
     if d.driver != "GTiff" or not os.path.isfile(path):
         return
     rows, cols = d.block_shapes[band - 1]
@@ -59,6 +72,17 @@ def require_whole(shown: str, path: str, d: rasterio.DatasetReader, band: int) -
             f"{shown}: is cut off: it has {there:,} bytes and its last part should end at byte {int(start) + int(size):,}; get "
             f"the file again"
         )
+
+
+def _read_through(shown: str, d: rasterio.DatasetReader, band: int) -> None:
+    """Rasters of text are read from their beginning once: where one ends too early, GDAL looks for its rows for ever."""
+    try:
+        for row in range(0, d.height, _ROWS):
+            d.read(band, window=Window(0, row, d.width, min(_ROWS, d.height - row)))
+    except RasterioError:
+        raise InputError(
+            f"{shown}: is cut off: it says it has {d.height} rows, and they are not there; get the file again"
+        ) from None
 
 
 def require_no_picture(name: str, shown: str, d: rasterio.DatasetReader) -> None:

@@ -39,7 +39,12 @@ def _told(path: str | Path, look: Callable[[], R]) -> R:
     try:
         with np.errstate(invalid="ignore"):  # a vertex that is NaN is told by who places it
             return look()
-    except (*_FAULTS, ValueError, OverflowError) as error:
+    except (
+        *_FAULTS,
+        ValueError,
+        OverflowError,
+        UnboundLocalError,
+    ) as error:  # the last is pyogrio's, of a CRS without a name
         raise InputError(
             f"{path}: not a vector file that can be read ({(str(error) or type(error).__name__).splitlines()[0]}); check the file"
         ) from None

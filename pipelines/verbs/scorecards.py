@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -12,6 +13,8 @@ from pipelines.files.text import read_text
 from pipelines.samples import samples
 from sinks import targets
 from sinks.accounts import TOTAL_REGION
+
+_COVERAGE: Final = ("region_id", "region_name", "percent", "headline")
 
 
 def of_run(
@@ -29,7 +32,7 @@ def of_run(
     """
     account = tables.read_account(run)
     coverage = tables.read_output(
-        run, "coverage.csv", dtype={"region_id": str, "region_name": str}, keep_default_na=True
+        run, "coverage.csv", _COVERAGE, dtype={"region_id": str, "region_name": str}, keep_default_na=True
     )
     coverage["region_name"] = coverage["region_name"].fillna("")
     mine = targets.read_targets(read_text(own).text, str(own)) if own else ()

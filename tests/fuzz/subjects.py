@@ -280,7 +280,7 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "toml cluster": Subject(("cluster.toml",), started),
     "run manifest": Subject(("out/manifest.json",), finished),
     "run tables": Subject(("out/account_sums.parquet", "out/accounts.parquet", "out/coverage.csv", "out/errors.csv", "out/assessment.gpkg"), finished),
-    "run to its end": Subject((LC, "agb.tif", "regions.gpkg"), whole_run),
+    "run to its end": Subject((LC, "agb.tif", "regions.gpkg"), lambda folder: whole_run(folder, "again")),
 }  # fmt: skip
 """By kind and name."""
 
