@@ -73,6 +73,8 @@ def allocate(
     if minimum < 2:
         raise InputError(f"the minimum is {minimum} points per stratum; a variance needs at least 2")
     names = list(area_ha)
+    if not names or not all(math.isfinite(a) and 0 <= a < 1e15 for a in area_ha.values()):
+        raise InputError("an allocation takes strata, each with an area of 0 ha or more; check the areas")
     if size < minimum * len(names):
         raise InputError(
             f"{size} points do not reach for {minimum} in each of {len(names)} strata; raise --size to {minimum * len(names)} or "
