@@ -6,11 +6,11 @@ import json
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ import rasterio
 from pipelines.errors import InputError, RunError
 from pipelines.fetch import mosaic, pieces
 from pipelines.fetch.area import Area, read_area
-from pipelines.fetch.lattice import Lattice, Span
+from pipelines.fetch.lattice import Lattice, Span, common
 from pipelines.fetch.pieces import Reader, Under
 from pipelines.fetch.register import PROFILE, Product
 from pipelines.fetch.remotes import Key, Remote, remotes, turns
@@ -36,6 +36,8 @@ log = logging.getLogger("sinks")
 ASSESSMENT: Final = "assessment.toml"
 BIBLIOGRAPHY: Final = "sources.bib"
 _WORK: Final = ".fetch"
+_AHEAD: Final = 4
+"""Pieces handed out for each worker: a nation's are too many to hand out at once."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,7 @@ def plan(order: Order, area: Area, product: Product) -> Iterator[Raster]:
     touched = [p for p in lattice.pieces(window) if area.touches(*lattice.bounds(p))]
     for name, parts in product.rasters():
         there = [_there(product, remotes(product, part, year, area, order.patience), order) for part in parts]
-        under = {p: tuple(u for n, of in enumerate(there) for u in _under(lattice, p, of, area, n)) for p in touched}
-        yield Raster(product, name, year, window, under)
+        yield Raster(product, name, year, window, _under(lattice, window, touched, there, area))
 
 
 def _there(product: Product, wanted: Sequence[Remote], order: Order) -> list[tuple[Remote, str]]:
@@ -147,14 +148,18 @@ def _there(product: Product, wanted: Sequence[Remote], order: Order) -> list[tup
 
 
 def _under(
-    lattice: Lattice, piece: Span, there: Sequence[tuple[Remote, str]], area: Area, part: int
-) -> Iterator[Under]:
-    west, south, east, north = lattice.bounds(piece)
-    for remote, mark in there:
-        left, bottom, right, top = remote.bounds
-        for turn in turns(remote.bounds, area):
-            if left + turn < east and right + turn > west and bottom < north and top > south:
-                yield Under(remote, turn, mark, part)
+    lattice: Lattice, window: Span, touched: Sequence[Span], there: Sequence[Sequence[tuple[Remote, str]]], area: Area
+) -> dict[Span, tuple[Under, ...]]:
+    """The files under each piece that a region touches, by going through the files: a nation has 300,000 pieces."""
+    found: dict[Span, list[Under]] = {piece: [] for piece in touched}
+    for part, files in enumerate(there):
+        for remote, mark in files:
+            for turn in turns(remote.bounds, area):
+                reach = common(lattice.span(remote.bounds, turn), window)
+                for piece in lattice.pieces(reach) if reach else ():
+                    if piece in found:
+                        found[piece].append(Under(remote, turn, mark, part))
+    return {piece: tuple(under) for piece, under in found.items()}
 
 
 # ------------------------------------------------------------------------------------------ one raster
@@ -208,32 +213,24 @@ def _pieces(order: Order, raster: Raster, folder: Path) -> None:
     missing = [p for p, under in wanted.items() if pieces.kept(pieces.path_of(folder, raster.name, p), under) is None]
     what = f"pieces of {raster.name}"
     bar = Progress(what, len(missing), quiet=order.quiet, offset=len(wanted) - len(missing))
-    stop = threading.Event()
 
     def one(piece: Span) -> None:
-        if stop.is_set():
-            return
         with rasterio.Env(**order.patience.gdal(), **GDAL_GUARD):
             values = reader.read(piece, wanted[piece])
         pieces.keep(pieces.path_of(folder, raster.name, piece), values, wanted[piece])
 
+    left, running, done = iter(missing), set[Future[None]](), 0
     with ThreadPoolExecutor(order.workers) as pool:
-        try:
-            _all(bar, [pool.submit(one, piece) for piece in missing])
-        except BaseException:
-            stop.set()
-            raise
+        while True:
+            running |= {pool.submit(one, piece) for piece in islice(left, _AHEAD * order.workers - len(running))}
+            if not running:
+                break
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for ended in finished:
+                ended.result()  # the few that are still waiting end with the pool
+            done += len(finished)
+            bar.update(done)
     bar.close()
-
-
-def _all(bar: Progress, running: list[Future[None]]) -> None:
-    left, done = set(running), 0
-    while left:
-        finished, left = wait(left, timeout=1.0, return_when=FIRST_EXCEPTION)
-        done += len(finished)
-        for one in finished:
-            one.result()
-        bar.update(done)
 
 
 def _values(raster: Raster, folder: Path) -> Iterator[tuple[Span, Any]]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 
 from pipelines.fetch.area import Area
+
+_HAIR: Final = 1e-6
 
 
 class Span(NamedTuple):
@@ -39,6 +41,14 @@ class Lattice:
         left = math.floor((west + 180) * n) - 1
         right = math.ceil((east + 180) * n) + 1
         return Span(top, left, bottom - top, min(right - left, 360 * n))
+
+    def span(self, bounds: tuple[float, float, float, float], turn: float = 0.0) -> Span:
+        """The pixels under a box [degrees], moved east by ``turn``; edges on the lattice are edges, whatever their last digit."""
+        west, south, east, north = bounds
+        n = self.per_degree
+        top, left = math.floor((90 - north) * n + _HAIR), math.floor((west + turn + 180) * n + _HAIR)
+        bottom, right = math.ceil((90 - south) * n - _HAIR), math.ceil((east + turn + 180) * n - _HAIR)
+        return Span(top, left, bottom - top, right - left)
 
     def pieces(self, window: Span) -> Iterator[Span]:
         """The whole pieces that a window reaches into, row by row."""
