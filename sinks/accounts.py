@@ -152,19 +152,29 @@ class Account:
         return self.strata[self.strata["region_id"] != OUTSIDE_REGIONS]
 
     @cached_property
-    def _places(self) -> dict[str, NDArray[np.intp]]:
-        """Which rows of ``strata`` each region has: there are thousands of regions."""
-        return dict(self.strata.groupby("region_id", sort=False).indices)
+    def areas(self) -> dict[str, dict[tuple[str, str], float]]:
+        """Mapped area by region (the union first) and by ecosystem and forest type [ha]."""
+        found: dict[str, dict[tuple[str, str], float]] = {TOTAL_REGION: {}}
+        columns = ("region_id", "ecosystem", "forest_type", "area_ha")
+        for region, ecosystem, kind, area in zip(*(self._inside[c].tolist() for c in columns), strict=True):
+            for own in (found[TOTAL_REGION], found.setdefault(region, {})):
+                own[ecosystem, kind] = own.get((ecosystem, kind), 0.0) + area
+        return found
 
-    def of_region(self, region: str) -> pd.DataFrame:
-        """The rows of ``strata`` of a region, or of the union of all."""
-        if region == TOTAL_REGION:
-            return self._inside
-        return self.strata.iloc[self._places.get(region, np.zeros(0, np.intp))]
+    @cached_property
+    def forest_stock_m3(self) -> dict[str, float]:
+        """Growing stock of forest by region, the union first [m³]: 0 without forest, NaN where no forest has stock."""
+        forest = self._inside[self._inside["ecosystem"] == "forest"]
+        found = {TOTAL_REGION: 0.0, **{r.id: 0.0 for r in self.regions}}
+        if len(forest):
+            found[TOTAL_REGION] = float(forest["stock_volume"].sum(min_count=1))
+            sums = forest.groupby("region_id")["stock_volume"].sum(min_count=1)
+            found |= dict(zip(sums.index.astype(str), sums.tolist(), strict=True))
+        return found
 
     def area_ha(self, region: str = TOTAL_REGION, ecosystem: str | None = None) -> float:
         """Mapped area of a region, or of one ecosystem in it [ha]."""
-        part = self.of_region(region)
+        part = self._inside if region == TOTAL_REGION else self.strata[self.strata["region_id"] == region]
         if ecosystem is not None:
             part = part[part["ecosystem"] == ecosystem]
         return float(part["area_ha"].sum())

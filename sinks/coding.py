@@ -245,9 +245,10 @@ def _combine(
     radices : what each outer category but the first is below; radix : the same of ``inner``. Row by row, in loops that compile
     to vector code.
     """
-    code = np.empty(outer[0].shape, np.int32)
+    height, width = outer[0].shape
+    code = np.empty((height, width), np.int32)
     one_column = inner.shape[1] == 1
-    for i in range(code.shape[0]):
+    for i in range(height):
         line, first = code[i], outer[0][i]
         for j in range(line.size):
             line[j] = first[j]

@@ -6,7 +6,7 @@ for the variants that a map allows and for both denominators, the official land 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -124,10 +124,12 @@ def coverage_table(account: Account, definition: ForestDefinition, base_map: str
     basis = definition.basis(base_map, year)
     known = account.context.get("legend", "") is not None  # without a legend no class is forest, which is not 0 percent
     rows = []
-    for region, part in _parts(account):
-        areas: dict[tuple[str, str], float] = {}
-        for ecosystem, kind, area in zip(part["ecosystem"], part["forest_type"], part["area_ha"], strict=True):
-            areas[str(ecosystem), str(kind)] = areas.get((str(ecosystem), str(kind)), 0.0) + float(area)
+    regions = account.regions
+    official = sum(r.official_area_ha for r in regions) if regions else np.nan
+    outside = sum(r.outside_grid_ha for r in regions)
+    union = RegionInfo(TOTAL_REGION, "all", official_area_ha=official, outside_grid_ha=outside)
+    for region in (union, *regions):
+        areas = account.areas.get(region.id, {})
         lands = {"mapped": mapped_land_ha(areas, definition)}
         if np.isfinite(region.official_area_ha) and region.official_area_ha > 0:
             lands = {"official": region.official_area_ha, **lands}
@@ -150,12 +152,3 @@ def _is_whole(region: RegionInfo, area_ha: Mapping[tuple[str, str], float]) -> b
     """Whether the map covers the region but for one percent: else the official area is no fair denominator."""
     missing = region.outside_grid_ha + area_ha.get(("nodata", ""), 0.0)
     return missing <= 0.01 * region.official_area_ha
-
-
-def _parts(account: Account) -> Sequence[tuple[RegionInfo, pd.DataFrame]]:
-    """The union of all regions first, then each region, with its rows."""
-    regions = account.regions
-    official = sum(r.official_area_ha for r in regions) if regions else np.nan
-    outside = sum(r.outside_grid_ha for r in regions)
-    union = RegionInfo(TOTAL_REGION, "all", official_area_ha=official, outside_grid_ha=outside)
-    return [(r, account.of_region(r.id)) for r in (union, *regions)]

@@ -158,7 +158,7 @@ def stock_draws(account: Account) -> dict[tuple[str, str], NDArray[np.float64]]:
     e = account.errors
     hit = e[(e["ecosystem"] == "forest") & (e["forest_type"] == ALL) & (e["quantity"] == VOLUME.key) & (e["se"] > 0)]
     return {
-        (region, "forest_stock"): normal_draws(forest_stock_m3(account, region), se)
+        (region, "forest_stock"): normal_draws(account.forest_stock_m3[region], se)
         for region, se in zip(hit["region_id"], hit["se"], strict=True)
     }
 
@@ -201,7 +201,7 @@ def scorecard(
     for region_id, region_name in regions:
         values = {
             "forest_coverage": float(top["coverage_percent"][region_id]),
-            "forest_stock": forest_stock_m3(account, region_id),
+            "forest_stock": account.forest_stock_m3[region_id],
         }
         basis = str(top.loc[region_id, "basis"])
         mine = [t for t in own if t.region_id == region_id]
@@ -256,13 +256,6 @@ def _score(
         probability if role in ("own", "national") else np.nan, target.article, target.document, role, share, official,
         official_year, basis,
     )  # fmt: skip
-
-
-def forest_stock_m3(account: Account, region_id: str) -> float:
-    """Growing stock of forest [m³], trees outside forest left out; 0 where there is forest but none has stock."""
-    part = account.of_region(region_id)
-    forest = part.loc[part["ecosystem"] == "forest", "stock_volume"]
-    return float(forest.sum()) if forest.notna().any() or forest.empty else float("nan")
 
 
 def official_figure(region_id: str, indicator: str, *, nation: bool = False) -> tuple[float, str]:

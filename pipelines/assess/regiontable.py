@@ -10,7 +10,6 @@ from pipelines.outputs.columns import Alias
 from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.ecosystems import classes
 from sinks.quantities import BY_KEY, CLASS_SINKS, DEEP, GAIN, METHANE, NITROUS, POOL_KEYS, SINK_KEYS, TOTAL, VOLUME
-from sinks.targets import forest_stock_m3
 
 _COLUMN = {"forest_coverage": "gap_coverage_{year}_pct", "forest_stock": "gap_stock_{year}_m3"}
 """Indicator of the scorecard → column of how far a region is from its goal."""
@@ -66,15 +65,16 @@ def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
     }
     rows = []
     info = {r.id: r for r in account.regions}
+    headlines = coverage[coverage["headline"]].drop_duplicates("region_id").set_index("region_id").to_dict("index")
+    shares = coverage.set_index(["region_id", "denominator", "variant"])["coverage_percent"].to_dict()
     for region_id in [TOTAL_REGION, *info]:
-        cover = coverage[coverage["region_id"] == region_id]
-        top = cover[cover["headline"]].iloc[0]
-        other = cover[cover["denominator"] == top["denominator"]].set_index("variant")["coverage_percent"]
+        top = headlines[region_id]
+        own = region_id, top["denominator"]
 
         def get(quantity: str, ecosystem: str = ALL, region: str = region_id) -> float:
             return values.get((region, ecosystem, quantity), np.nan)
 
-        stock, forest = forest_stock_m3(account, region_id), get("area", "forest")
+        stock, forest = account.forest_stock_m3[region_id], get("area", "forest")
         area, carbon = get("area"), get(TOTAL.key)
         rows.append({
             "region_id": region_id,
@@ -86,8 +86,8 @@ def region_table(account: Account, coverage: pd.DataFrame) -> pd.DataFrame:
             "outside_rasters_ha": get("area_outside_rasters"),
             "forest_ha": top["forest_area_ha"],
             "coverage_pct": top["coverage_percent"],
-            "coverage_arbor_pct": other["arbor_only"],
-            "coverage_arbor_bamboo_pct": other["arbor_bamboo"],
+            "coverage_arbor_pct": shares[*own, "arbor_only"],
+            "coverage_arbor_bamboo_pct": shares[*own, "arbor_bamboo"],
             "denominator": top["denominator"],
             "stock_m3": stock,
             "stock_m3_per_ha": stock / forest if forest > 0 else np.nan,

@@ -18,7 +18,6 @@ from pipelines.outputs.geopackage import GpkgLayer, LayerStyle
 from sinks.accounts import ALL, TOTAL_REGION, Account, RegionInfo
 from sinks.ledger import SIDES, STOCKS, Ledger
 from sinks.quantities import BY_KEY, POOL_KEYS, TOTAL, VOLUME
-from sinks.targets import forest_stock_m3
 
 KEYS: Final = ("region_id", "region_name", "year_from", "year_to")
 SERIES: Final = ("region_id", "region_name", "year", "quantity", "unit", "value")
@@ -110,7 +109,7 @@ def epoch_rows(account: Account, coverage: pd.DataFrame, year: int) -> pd.DataFr
         rows += [
             (region, name, year, "coverage_percent", "percent", float(top["coverage_percent"])),
             (region, name, year, "forest_area", "ha", float(top["forest_area_ha"])),
-            (region, name, year, "stock_volume", "m3", forest_stock_m3(account, region)),
+            (region, name, year, "stock_volume", "m3", account.forest_stock_m3[region]),
         ]
         for key in (TOTAL.key, *POOL_KEYS):
             rows.append((region, name, year, key, BY_KEY[key].total_unit, values.get((region, key), np.nan)))

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyproj
 import rasterio
 import shapely
@@ -194,7 +195,11 @@ def _footprint(grid: Mapping[str, Any]) -> Any:
     bent = shapely.segmentize(frame, max(east - west, north - south) / _EDGE)
     turn = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(grid["crs_wkt"]), 4326, always_xy=True)
     moved = shapely.transform(bent, lambda x, y: turn.transform(x, y), interleaved=False)
-    return shapely.geometry.polygon.orient(shapely.simplify(shapely.set_precision(moved, 1e-9), 1e-6))
+    if np.isfinite(shapely.get_coordinates(moved)).all() and moved.is_valid:
+        return shapely.geometry.polygon.orient(shapely.simplify(shapely.set_precision(moved, 1e-9), 1e-6))
+    # A pole or the date line lies within: no edge of a polygon in degrees can go around it.
+    left, bottom, right, top = turn.transform_bounds(west, south, east, north)
+    return shapely.box(left, bottom, right, top) if left < right else shapely.box(-180, bottom, 180, top)
 
 
 def _is_asset(name: str) -> bool:

@@ -161,7 +161,6 @@ def _epoch(run: Path, year: int, about: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
     from pipelines.files import tables
-    from sinks import targets
     from sinks.accounts import ALL, TOTAL_REGION
     from sinks.quantities import TOTAL, VOLUME
     from sinks.trajectory import SERIES_COLUMNS
@@ -188,7 +187,7 @@ def _epoch(run: Path, year: int, about: dict[str, Any]) -> pd.DataFrame:
                 "stock_volume",
                 "m3",
                 year,
-                targets.forest_stock_m3(account, region),
+                account.forest_stock_m3[region],
                 volume_se,
                 stock_basis,
             ),

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pyproj
 import pystac
 import pytest
 import rasterio
@@ -136,3 +137,17 @@ def test_a_roll_up_is_an_item_and_leads_to_its_runs(tiles, tmp_path):
     assert core(collection)
     linked = [tmp_path / "out" / link["href"] for link in collection["links"] if link["rel"] == "item"]
     assert [p.resolve() for p in linked] == [(p / stac.ITEM).resolve() for p in parts]
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "south", "north"),
+    [
+        (3413, (1000, 0, -50_000, 0, -1000, 50_000), 89.35, 90.0),  # around the pole
+        (3857, (1000, 0, 20_000_000, 0, -1000, 5_000_000), 40.24, 40.92),  # over the date line
+    ],
+)
+def test_a_grid_that_no_edge_in_degrees_goes_around_has_a_footprint(crs, transform, south, north):
+    grid = {"transform": transform, "height": 100, "width": 100, "crs_wkt": pyproj.CRS(crs).to_wkt()}
+    west, low, east, high = stac._footprint(grid).bounds
+    assert (west, east) == (-180, 180)
+    assert (low, high) == pytest.approx((south, north), abs=0.01)
