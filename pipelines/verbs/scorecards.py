@@ -14,7 +14,7 @@ from pipelines.samples import samples
 from sinks import targets
 from sinks.accounts import TOTAL_REGION
 
-_COVERAGE: Final = ("region_id", "region_name", "percent", "headline")
+_COVERAGE: Final = ("region_id", "region_name", "coverage_percent", "headline")
 
 
 def of_run(
