@@ -77,7 +77,12 @@ class Assessment:
             found[key] = one
         return xr.Dataset(found)
 
-    def _ecosystem(self) -> xr.DataArray:
+    def _finite(values: xr.DataArray) -> xr.DataArray:
+    """Infinite is absent, as it is in files."""
+    return values.where(np.isfinite(values))
+
+
+def _ecosystem(self) -> xr.DataArray:
         one = xr.apply_ufunc(
             self._map_classes,
             self.cover,
@@ -296,7 +301,7 @@ def _given(landcover: xr.DataArray, layers: Mapping[str, xr.DataArray | None]) -
             raise InputError(f"there is no layer '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""))
         on_grid = _on_grid(landcover, layer, name)
         is_class = LAYERS[name].kind == CLASS
-        found[name] = on_grid.fillna(255).astype(np.uint8) if is_class else on_grid.astype(np.float32)
+        found[name] = on_grid.fillna(255).astype(np.uint8) if is_class else _finite(on_grid.astype(np.float32))
     biomass = [kind for kind in BIOMASS_KINDS if kind in found]
     if len(biomass) > 1:
         raise InputError(f"only one biomass layer can be used, not {' and '.join(biomass)}")

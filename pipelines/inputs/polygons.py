@@ -91,6 +91,7 @@ def within(shapes: Shapes, crs: pyproj.CRS, target: pyproj.CRS, extent: Box) -> 
     """
     there = moved(shapes, crs, target)
     broken = ~np.isfinite(shapely.bounds(there)).all(axis=1) | _too_far(shapes, crs, target, extent)
+    broken &= ~shapely.is_empty(shapes)  # of a shape that was cut, nothing may be left
     known = np.where(broken, shapely.Polygon(), there)
     bounds = shapely.bounds(known)
     west, south, east, north = extent

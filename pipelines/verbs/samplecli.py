@@ -87,6 +87,8 @@ def _guesses(given: tuple[str, ...]) -> dict[str, float]:
             found[label.strip()] = float(value)
         except ValueError:
             raise InputError(f"--guess is '{each}'; write CLASS=UA, e.g. forest=0.9") from None
+        if not 0 <= found[label.strip()] <= 1:
+            raise InputError(f"--guess is '{each}'; a user's accuracy lies between 0 and 1")
     return found
 
 
