@@ -77,12 +77,7 @@ class Assessment:
             found[key] = one
         return xr.Dataset(found)
 
-    def _finite(values: xr.DataArray) -> xr.DataArray:
-    """Infinite is absent, as it is in files."""
-    return values.where(np.isfinite(values))
-
-
-def _ecosystem(self) -> xr.DataArray:
+    def _ecosystem(self) -> xr.DataArray:
         one = xr.apply_ufunc(
             self._map_classes,
             self.cover,
@@ -306,6 +301,11 @@ def _given(landcover: xr.DataArray, layers: Mapping[str, xr.DataArray | None]) -
     if len(biomass) > 1:
         raise InputError(f"only one biomass layer can be used, not {' and '.join(biomass)}")
     return found
+
+
+def _finite(values: xr.DataArray) -> xr.DataArray:
+    """Infinite is absent, as it is in files."""
+    return values.where(np.isfinite(values))
 
 
 def _options(chosen: ParameterSet, given: Mapping[str, Any], options: Mapping[str, Any]) -> Options:
