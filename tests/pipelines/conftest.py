@@ -11,6 +11,7 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from globeserver import serving
 from pipelines.assess import run
 from pipelines.assess.demo import sample_data
 from pipelines.assess.study import from_toml
@@ -49,6 +50,13 @@ def raster(folder):
 def _no_open_files():
     yield
     align.close()
+
+
+@pytest.fixture
+def globe(tmp_path):
+    """A server on this machine with the layout of the public global layers."""
+    with serving(tmp_path / "globe") as found:
+        yield found
 
 
 @pytest.fixture

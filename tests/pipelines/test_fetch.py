@@ -11,98 +11,21 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pyproj
 import pytest
-import rasterio
 from click.testing import CliRunner
-from rasterio.transform import from_origin
 from shapely.geometry import MultiPolygon, box
 
-from globeserver import serving
+from fetchscene import COVER, QUICK, cover, lay_biomass, lay_cover, order, put, read, regions, small
 from pipelines.assess import run
 from pipelines.assess.study import from_toml
 from pipelines.cli import main
 from pipelines.errors import InputError, RunError
 from pipelines.fetch import register
 from pipelines.fetch.area import read_area
-from pipelines.fetch.fetch import Order, fetch
+from pipelines.fetch.fetch import fetch
 from pipelines.fetch.lattice import Lattice
 from pipelines.fetch.remotes import remotes
-from pipelines.fetch.web import Patience
 from pipelines.files import manifest, provenance
-from sinks.climate import thornthwaite_year
-
-QUICK = Patience(tries=3, wait=0.01, timeout=5.0)
-COVER, BIOMASS = 40, 30
-"""Pixels a degree of the small land cover and biomass."""
-
-
-@pytest.fixture
-def globe(tmp_path):
-    with serving(tmp_path / "globe") as found:
-        yield found
-
-
-def put(globe, path, west, north, values, per_degree=1, *, nodata=None, crs="EPSG:4326", pixel=None):
-    """Lay a tiled GeoTIFF where the server finds it."""
-    target = globe.folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    place = from_origin(west, north, pixel or 1 / per_degree, pixel or 1 / per_degree)
-    with rasterio.open(
-        target, "w", driver="GTiff", height=values.shape[0], width=values.shape[1], count=1, dtype=values.dtype, crs=crs,
-        transform=place, nodata=nodata, tiled=True, blockxsize=256, blockysize=256, compress="deflate",
-    ) as d:  # fmt: skip
-        d.write(values, 1)
-
-
-def small(name, per_degree):
-    """A product of the register with pixels so large that its tiles are small; all else is its own."""
-    return replace(register.products()[name], per_degree=per_degree, piece=(64, 64))
-
-
-def regions(path, *shapes, crs="EPSG:4326"):
-    frame = gpd.GeoDataFrame({"code": [f"r{n}" for n in range(len(shapes))]}, geometry=list(shapes), crs=crs)
-    frame.to_file(path, driver="GPKG", engine="pyogrio")
-    return str(path)
-
-
-def cover(west, south, degrees=3):
-    """Classes that tell where a pixel lies: every value differs from its neighbours'."""
-    n = degrees * COVER
-    rows, cols = np.mgrid[:n, :n]
-    return np.asarray([10, 20, 30, 40], np.uint8)[(rows + 3 * cols + int(west) + int(south)) % 4]
-
-
-def lay_cover(globe, *corners, year=2021, version="v200"):
-    for west, south in corners:
-        name = f"{'N' if south >= 0 else 'S'}{abs(south):02d}{'E' if west >= 0 else 'W'}{abs(west):03d}"
-        path = f"wc/{version}/{year}/map/ESA_WorldCover_10m_{year}_{version}_{name}_Map.tif"
-        put(globe, path, west, south + 3, cover(west, south), COVER, nodata=0)
-
-
-def lay_biomass(globe, name="N30E100", west=100, north=30, year=2021):
-    values = np.arange((10 * BIOMASS) ** 2, dtype=np.uint16).reshape(10 * BIOMASS, -1) % 300
-    for kind, data in (("AGB", values), ("AGB_SD", values // 5)):
-        put(
-            globe,
-            f"cci/{year}/{name}_ESACCI-BIOMASS-L4-{kind}-MERGED-100m-{year}-fv7.0.tif",
-            west,
-            north,
-            data,
-            BIOMASS,
-        )
-
-
-def order(globe, folder, region, *names, year=2021, **more):
-    layouts = {"worldcover": ("wc", COVER), "cci_biomass": ("cci", BIOMASS), "cci_biomass_sd": ("cci", BIOMASS)}
-    chosen = [replace(small(n, layouts[n][1]), base=f"{globe.url}/{layouts[n][0]}") for n in names or ("worldcover",)]
-    return Order(region, year, folder, chosen, quiet=True, patience=QUICK, **more)
-
-
-def read(path):
-    with rasterio.open(path) as d:
-        return d.read(1), d.transform, d
-
 
 # ------------------------------------------------------------------------------------------ tiles
 
@@ -290,7 +213,7 @@ def test_a_cache_serves_other_regions_and_stays_small(globe, tmp_path):
 
 KILLED = """
 import sys
-from test_fetch import order
+from fetchscene import order
 from types import SimpleNamespace
 from pathlib import Path
 from dataclasses import replace
@@ -365,131 +288,6 @@ def test_the_whole_globe_does_not_cross(tmp_path):
     assert not area.crosses
     window = Lattice(120, (128, 128)).window(area)
     assert window.width == 360 * 120
-
-
-# ------------------------------------------------------------------------------------------ products of other kinds
-
-
-def test_a_stac_search_finds_tiles_of_other_projections_page_by_page(globe, tmp_path):
-    zone = {47: (102.0, 500_000.0), 48: (108.0, 300_000.0)}
-    for number, (_, west) in zone.items():
-        values = np.full((400, 600), number - 40, np.uint8)
-        put(globe, f"lulc/{number}R.tif", west, 2_820_000.0, values, nodata=0, crs=f"EPSG:326{number}", pixel=1000.0)
-    boxes = {47: [102.0, 21.8, 107.0, 25.5], 48: [104.9, 21.8, 111.0, 25.5]}
-    about = {"start_datetime": "2021-01-01T00:00:00Z"}
-    items = [
-        {"id": f"{n}R", "bbox": b, "properties": about, "assets": {"data": {"href": f"{globe.url}/lulc/{n}R.tif"}}}
-        for n, b in boxes.items()
-    ]
-    items += [{**items[0], "id": "last year", "properties": {"start_datetime": "2020-01-01T00:00:00Z"}}]
-    globe.tell(page=1, items=items)
-    region = regions(tmp_path / "r.gpkg", box(103, 23, 108.5, 25))
-    product = replace(small("io_lulc", 60), base=globe.url)
-    found = fetch(replace(order(globe, tmp_path / "out", region), products=[product]))
-    values, place, _ = read(found.out / "landcover.tif")
-    assert values[tuple(int(v) for v in (~place * (103.5, 24))[::-1])] == 7
-    assert values[tuple(int(v) for v in (~place * (108.2, 24))[::-1])] == 8
-    state = globe.state()
-    assert state["wanted"]["collections"] == ["io-lulc-annual-v02"]
-    assert state["wanted"]["datetime"].startswith("2021-01-01")
-    assert state["tokens"] == 2  # one for looking, one for reading
-    assert all("sig=secret" in p for p in globe.reads())
-    assert "secret" not in (found.out / "sources.json").read_text(encoding="utf-8")
-
-
-def test_a_globe_in_another_projection_is_brought_to_degrees(globe, tmp_path):
-    lay_cover(globe, (99, 24))
-    igh = "+proj=igh +lat_0=0 +lon_0=0 +datum=WGS84 +units=m +no_defs"
-    x, y = pyproj.Transformer.from_crs("EPSG:4326", igh, always_xy=True).transform(100.25, 25.0)
-    values = np.full((200, 200), 55, np.int16)
-    values[:, 100:] = -32768  # the stock ends where the region's middle is
-    put(globe, "soil/ocs/ocs_0-30cm_mean.vrt", x - 200_000, y + 200_000, values, nodata=-32768, crs=igh, pixel=2000.0)
-    soil = replace(small("soilgrids", 48), base=f"{globe.url}/soil")
-    region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 25.5))
-    asked = order(globe, tmp_path / "out", region)
-    found = fetch(replace(asked, products=[*asked.products, soil]))
-    with rasterio.open(found.out / "soc.tif") as d:
-        values, unit, place = d.read(1), d.units[0], d.transform
-    assert unit == "Mg C ha-1"
-    assert set(np.unique(values)) <= {55, -32768}
-    row, col = (int(v) for v in (~place * (100.25, 25.0))[::-1])
-    assert values[row, col - 3] == 55
-    assert values[row, col + 3] == -32768
-    assert 'soc = "soc.tif"\nsoil_depth = 30\n' in found.assessment.read_text(encoding="utf-8")
-
-
-def test_months_become_the_evapotranspiration_that_climate_zones_take(globe, tmp_path):
-    lay_cover(globe, (99, 24))
-    months = [5, 6, 10, 15, 20, 23, 26, 26, 22, 17, 12, 7]
-    bases = {"chelsa_temperature": ("bio/CHELSA_bio1", 15.7), "chelsa_coldest_month": ("bio/CHELSA_bio6", 1.0)}
-    bases |= {f"month {n}": (f"tas/CHELSA_tas_{n:02d}", t) for n, t in enumerate(months, start=1)}
-
-    def lay(path, stored):
-        put(
-            globe,
-            f"ch/{path}_1981-2010_V.2.1.tif",
-            95.0,
-            30.0,
-            np.full((120, 120), stored, np.uint16),
-            12,
-            nodata=65535,
-        )
-
-    for path, celsius in bases.values():
-        lay(path, round((celsius + 273.15) * 10))
-    lay("bio/CHELSA_bio12", 15_000)
-    region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 25.5))
-    asked = order(globe, tmp_path / "out", region)
-    climate = [
-        replace(small(p.name, 12), base=f"{globe.url}/ch") for p in register.products().values() if p.group == "climate"
-    ]
-    found = fetch(replace(asked, products=[*asked.products, *climate]))
-    with rasterio.open(found.out / "pet.tif") as d:
-        pet, north = d.read(1) * d.scales[0] + d.offsets[0], d.transform.f
-    stored = np.round((np.asarray(months, float) + 273.15) * 10) * 0.1 - 273.15
-    rows = north - (np.arange(len(pet)) + 0.5) / 12
-    assert pet[:, 0] == pytest.approx([thornthwaite_year(stored[:, None], np.array([y]))[0] for y in rows], abs=0.051)
-    assert (pet == pet[:, :1]).all()
-    assert 776 < pet.min() < pet.max() < 850  # 775.9 where days have 12 hours
-    with rasterio.open(found.out / "warmest_month.tif") as d:
-        assert np.unique(d.read(1) * d.scales[0] + d.offsets[0]) == pytest.approx([26.0], abs=0.06)
-    study = from_toml(found.assessment, out=str(tmp_path / "result"), maps="none", draws=0, quiet=True)
-    notes = run.assess(study).notes
-    assert any("climate zones from temperature, rain and evapotranspiration" in n for n in notes)
-
-
-def test_a_soil_profile_is_fetched_whole_and_assessed(globe, tmp_path):
-    lay_cover(globe, (99, 24))
-    stored = {"soc": 250, "bdod": 120, "cfvo": 100}  # 25 g/kg, 1.2 g/cm3, a tenth of stones
-    for name, value in stored.items():
-        for depth in ("0-5", "5-15", "15-30", "30-60", "60-100"):
-            path = f"soil/{name}/{name}_{depth}cm_mean.vrt"
-            put(globe, path, 99.0, 27.0, np.full((144, 144), value, np.int16), 48, nodata=-32768)
-    soil = replace(small("soilgrids_profile", 48), base=f"{globe.url}/soil")
-    region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 25.5))
-    asked = order(globe, tmp_path / "out", region)
-    found = fetch(replace(asked, products=[*asked.products, soil]))
-    assert len(list((found.out / "soil_profile").glob("*_mean.tif"))) == 15
-    study = from_toml(found.assessment, out=str(tmp_path / "result"), maps="none", draws=0, quiet=True)
-    result = run.assess(study)
-    tidy = result.account.tidy
-    top = tidy[(tidy["region_id"] == "total") & (tidy["ecosystem"] == "forest") & (tidy["forest_type"] == "all")]
-    known = top.set_index("quantity")["value"]
-    assert known["carbon_soil"] / known["area"] == pytest.approx(270.0)  # 0.1 · 25 · 1.2 · 100 cm · 0.9
-    assert {e["product"] for e in manifest.read(tmp_path / "result")["data_sources"]} == {
-        "worldcover",
-        "soilgrids_profile",
-    }
-
-
-def test_a_folder_with_the_same_layout_is_a_mirror(globe, tmp_path):
-    lay_cover(globe, (99, 24))
-    region = regions(tmp_path / "r.gpkg", box(99.5, 24.5, 101, 26))
-    asked = order(globe, tmp_path / "out", region)
-    local = [replace(p, base=str(tmp_path / "globe" / "wc")) for p in asked.products]
-    found = fetch(replace(asked, products=local))
-    assert globe.state()["asked"] == []
-    assert (read(found.out / "landcover.tif")[0] > 0).all()
 
 
 # ------------------------------------------------------------------------------------------ the whole way
