@@ -79,7 +79,7 @@ def _change(
     if not (isinstance(epochs, list) and epochs and all(isinstance(e, dict) for e in epochs)):
         raise InputError(f"{path}: tells no epochs; run the change again")
     tables = [again.options_of(e, path, home, allow_network) for e in epochs]
-    shared = {k: tables[0][k] for k in _ONE_FOR_ALL if k in tables[0]}
+    shared: dict[str, Any] = {k: tables[0][k] for k in _ONE_FOR_ALL if k in tables[0]}
     own = {k: v for k, v in told.items() if k != "epochs"}
     each = [{k: v for k, v in t.items() if k not in (*_ONE_FOR_ALL, "maps")} for t in tables]
     return changestudy.checked(each, {**shared, **own, **how}, str(path))

@@ -35,7 +35,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         if path.suffix == ".parquet":
             frame.to_parquet(part, index=False)
         else:
-            texts = {c: frame[c].map(_unarmed) for c in frame if not pd.api.types.is_numeric_dtype(frame[c])}
+            texts = {str(c): frame[c].map(_unarmed) for c in frame if not pd.api.types.is_numeric_dtype(frame[c])}
             frame.assign(**texts).to_csv(part, index=False, encoding="utf-8-sig", lineterminator="\n")
 
 

@@ -19,7 +19,7 @@ def read_tidy(path: Path, needed: Sequence[str], numbers: Sequence[str]) -> pd.D
     a cell that is no number, naming its line.
     """
     if path.suffix == ".parquet":
-        frame, lines = _parquet(path), []
+        frame, lines = _parquet(path), list[int]()
     else:
         frame, lines = read_table(path)
     missing = [c for c in needed if c not in frame]
