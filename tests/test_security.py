@@ -180,3 +180,24 @@ def test_no_record_names_what_lies_outside_of_the_work(tmp_path):
         record.read(home / "r.npz", {}, within=home.parent)
     record.write(home / "s.npz", {"a": home / "x.tif"})
     assert record.read(home / "s.npz", {}, within=home.parent)["a"] == home / "x.tif"
+
+
+def test_the_report_shows_names_and_never_runs_them(tmp_path):
+    from click.testing import CliRunner
+
+    from catalogue import Scene, halves
+    from pipelines.cli import main
+
+    evil = "</script><script>alert('pwned')</script>", '"><img src=x onerror=alert(1)>'
+    scene = Scene.fresh(tmp_path)
+    scene.regions(halves(), code=["a", "b"], name=list(evil))
+    flags = [f"--{k.replace('_', '-')}={v}" for k, v in scene.given.items()]
+    done = CliRunner().invoke(main, ["assess", *flags, f"--out={tmp_path / 'out'}", "--quiet"])
+    assert done.exit_code == 0, done.stderr
+    pages = list((tmp_path / "out").glob("*.html"))
+    assert pages
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert "alert(" in text, "the names are shown"
+        assert "<script>alert(" not in text
+        assert "<img src=x" not in text

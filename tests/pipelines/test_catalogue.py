@@ -12,6 +12,7 @@ from catalogue_vectors import GEOPACKAGE, VECTORS
 from pipelines.assess import run
 from pipelines.assess.study import checked, from_toml
 from pipelines.cli import main
+from pipelines.files.atomic import LEFTOVERS
 
 KINDS = {"raster": RASTERS, "vector": VECTORS, "table": TABLES, "file": FILES}
 CASES = {f"{kind}: {name}": case for kind, table in KINDS.items() for name, case in table.items()}
@@ -46,7 +47,7 @@ def sentence(result, codes):
 
 def nothing_left(out):
     """No output, whole or half; the log and work to go on with are no output."""
-    left = [p for p in out.rglob("*") if p.is_file() and p.relative_to(out).parts[0] not in ("run.log", ".work")]
+    left = [p for p in out.rglob("*") if p.is_file() and p.relative_to(out).parts[0] not in LEFTOVERS]
     assert not left, left
 
 
