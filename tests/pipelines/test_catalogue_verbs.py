@@ -29,7 +29,9 @@ def home(tmp_path_factory):
     other = {
         "landcover": str(write_raster(folder / "east.tif", lc, nodata=0, origin=at)),
         "agb": str(write_raster(folder / "east_agb.tif", lc * np.float32(9), origin=at)),
-        "regions": str(write_regions(folder / "east.gpkg", [(at[0], NORTH - SPAN, at[0] + SPAN, NORTH)], code=["0103"])),
+        "regions": str(
+            write_regions(folder / "east.gpkg", [(at[0], NORTH - SPAN, at[0] + SPAN, NORTH)], code=["0103"])
+        ),
     }
     run.assess(checked({**scene.given, **other, "out": str(folder / "east")}))
     write_raster(folder / "lc2.tif", np.full((SIDE, SIDE), 30, np.uint8), nodata=0)
@@ -38,7 +40,13 @@ def home(tmp_path_factory):
     return folder
 
 
-def change(d, out, one="year=2010,landcover={d}/lc.tif,agb={d}/agb.tif", two="year=2020,landcover={d}/lc2.tif,agb={d}/agb.tif", *more):
+def change(
+    d,
+    out,
+    one="year=2010,landcover={d}/lc.tif,agb={d}/agb.tif",
+    two="year=2020,landcover={d}/lc2.tif,agb={d}/agb.tif",
+    *more,
+):
     epochs = [f"--epoch={e.format(d=d)}" for e in (one, two) if e]
     return ["change", *epochs, "--legend=worldcover", "--climate=warm_temperate_moist", "--parameters=china", "--draws=0",
             f"--out={out}", "--quiet", *more]  # fmt: skip

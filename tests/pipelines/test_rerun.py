@@ -20,7 +20,9 @@ from scenes import small, write_raster
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rerun")
     given = small(folder, size=24)
-    (folder / "legend.csv").write_text("code,ecosystem\n10,forest\n20,shrubland\n30,grassland\n40,cropland\n80,water\n95,mangrove\n")
+    (folder / "legend.csv").write_text(
+        "code,ecosystem\n10,forest\n20,shrubland\n30,grassland\n40,cropland\n80,water\n95,mangrove\n"
+    )
     with rasterio.open(given["agb"]) as d:
         data = d.read(1)
     tiles = [
@@ -128,7 +130,9 @@ def test_where_and_how_to_run_is_not_the_manifests_to_say(copy, tmp_path):
     assert not elsewhere.exists()
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"study": 5}', '{"versions": {}}', '{"kind": "rollup", "study": {}}', "", '{"study": {}}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"study": 5}', '{"versions": {}}', '{"kind": "rollup", "study": {}}', "", '{"study": {}}']
+)
 def test_a_manifest_that_is_none(tmp_path, text):
     (tmp_path / "m.json").write_text(text)
     told = rerun(tmp_path / "m.json", code=2)
@@ -139,7 +143,9 @@ def test_a_manifest_that_is_none(tmp_path, text):
 def test_a_change_done_again_is_the_same(tmp_path):
     given = small(tmp_path, size=24)
     write_raster(tmp_path / "lc2.tif", np.full((24, 24), 30, np.uint8), nodata=0)
-    epochs = [f"--epoch=year={y},landcover={tmp_path}/{lc}.tif,agb={given['agb']}" for y, lc in ((2010, "lc"), (2020, "lc2"))]
+    epochs = [
+        f"--epoch=year={y},landcover={tmp_path}/{lc}.tif,agb={given['agb']}" for y, lc in ((2010, "lc"), (2020, "lc2"))
+    ]
     asked = ["change", *epochs, "--legend=worldcover", "--climate=warm_temperate_moist", "--parameters=china", "--draws=0",
              f"--regions={given['regions']}", f"--out={tmp_path}/change", "--minimum-change=2", "--quiet"]  # fmt: skip
     assert CliRunner().invoke(main, asked).exit_code == 0
