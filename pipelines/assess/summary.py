@@ -205,7 +205,9 @@ def scorecard_text(shown: pd.DataFrame, paint: Paint = plain) -> str:
         kind = "coverage" if r["unit"] == "percent" else "stock"
         name = "all regions" if r["region_id"] == TOTAL_REGION else r["region_name"] or r["region_id"]
         mark = ", by sample" if "corrected by the reference sample" in str(r["basis"]) else ""
-        rows.append((f"{name}, {kind} {r['year']}{mark}", show(r["target_value"]), show(r["value"]), (said, role), official))
+        rows.append(
+            (f"{name}, {kind} {r['year']}{mark}", show(r["target_value"]), show(r["value"]), (said, role), official)
+        )
     has_official = any(row[-1] for row in rows)
     head = ("Target", "Goal", "This map", "", "Official figure")
     return _grid(head if has_official else head[:-1], rows if has_official else [row[:-1] for row in rows], paint)
