@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -135,6 +136,11 @@ def rgb(color: str) -> tuple[int, int, int]:
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))  # type: ignore[return-value]
 
 
-def typical_bytes(specs: tuple[MapSpec, ...], pixels: int) -> int:
-    """A generous guess of the size of the maps and of their shards before they are joined."""
-    return int(pixels * (0.5 + sum(np.dtype(s.dtype).itemsize for s in specs)) * 1.4)
+_PACKED: Final = {1: 0.35, 2: 1.2, 4: 2.9}
+"""Bytes that a pixel of so many takes in a map with its overviews, a quarter more than on maps of noisy biomass."""
+
+
+def typical_bytes(specs: Sequence[MapSpec], pixels: int) -> int:
+    """A generous guess of the most that maps take on disk: the shards of all, beside the one that is being joined."""
+    sizes = [_PACKED[np.dtype(s.dtype).itemsize] for s in specs]
+    return int(pixels * (sum(sizes) + max(sizes, default=0.0)))

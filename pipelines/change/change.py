@@ -91,7 +91,7 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
         whole = change_plan(study, plans, work)
         specs = maps_of(whole)
         if not work.begin(_identity(study, plans), first.fresh or not all(map(identity.from_files, study.epochs))):
-            require_space(out, mapspecs.typical_bytes(tuple(specs), plans[0].pixels))
+            require_space(out, mapspecs.typical_bytes(specs, plans[0].pixels))
         walk = Walk(
             work, plans[0].grid, plans[0].blocks, specs, RECORDED, plans[0].where, plans[0].workers, first.quiet
         )  # fmt: skip
