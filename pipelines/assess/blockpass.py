@@ -13,7 +13,7 @@ from pipelines.errors import InputError, RunError
 from pipelines.inputs import align, zones
 from pipelines.inputs.grid import Block, Grid
 from pipelines.outputs import maps
-from sinks import coding, exactsum, onepass
+from sinks import coding, errorcells, exactsum, onepass
 from sinks.climate import zone_by_latitude
 from sinks.coverage import ForestDefinition
 from sinks.lattice import Lattice, Stack
@@ -97,10 +97,10 @@ class Partial:
     biomass_range: tuple[float, float] = (np.inf, -np.inf)
     guessed: Mapping[str, int] = field(default_factory=dict)
     total: MapTotal = MapTotal()
-    cells: onepass.ErrorCells = field(default_factory=lambda: onepass.no_cells(len(ERRORS_OF)))
+    cells: errorcells.ErrorCells = field(default_factory=lambda: errorcells.no_cells(len(ERRORS_OF)))
 
 
-RECORDED = (Partial, Sums, MapTotal, onepass.ErrorCells)
+RECORDED = (Partial, Sums, MapTotal, errorcells.ErrorCells)
 """The dataclasses that a partial result is made of, beside its shards."""
 
 
@@ -124,7 +124,7 @@ def merge_partials(parts: Sequence[Partial]) -> Partial:
         (min(p.biomass_range[0] for p in parts), max(p.biomass_range[1] for p in parts)),
         guessed,
         sum((p.total for p in parts), MapTotal()),
-        onepass.join_cells([p.cells for p in parts]),
+        errorcells.join_cells([p.cells for p in parts]),
     )
 
 
@@ -219,14 +219,14 @@ def process(plan: BlockPlan, block: Block) -> Partial:
 def cells_of(
     plan: BlockPlan, block: Block, packed: coding.Packed, region: NDArray[np.int32], area: NDArray[np.float64],
     term: Stack, seen: onepass.Survey,
-) -> onepass.ErrorCells:  # fmt: skip
+) -> errorcells.ErrorCells:  # fmt: skip
     """Standard errors by cell, where the biomass layer has them."""
     if not plan.cell:
-        return onepass.no_cells(len(ERRORS_OF))
+        return errorcells.no_cells(len(ERRORS_OF))
     wanted = onepass.MapRequest(tuple(ERROR_OF + key for key in ERRORS_OF), (0.0,) * len(ERRORS_OF))
     errors = plan.science.strata(seen.codes, wanted)
     groups = plan.science.ecosystem_codes(seen.codes).astype(np.int32)
-    return onepass.cell_errors(packed.code, region, area, term, errors, groups, seen, plan.cell, (block.row, block.col))
+    return errorcells.cell_errors(packed.code, region, area, term, errors, groups, seen, plan.cell, (block.row, block.col))
 
 
 @lru_cache(maxsize=4)

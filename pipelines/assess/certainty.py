@@ -17,8 +17,8 @@ from sinks.accounts import ALL, TOTAL_REGION, RegionInfo
 from sinks.area import metres_per_unit
 from sinks.budget import QUANTITIES, Targets, Work
 from sinks.ecosystems import classes
+from sinks.errorcells import ErrorCells
 from sinks.maperror import Cells, MapError, map_error
-from sinks.onepass import ErrorCells
 from sinks.quantities import TOTAL, VOLUME
 from sinks.science import Science
 from sinks.sums import Sums

@@ -23,7 +23,7 @@ from pipelines.inputs.grid import Grid
 from sinks import budget
 from sinks.accounts import OUTSIDE_REGIONS, RegionInfo
 from sinks.budget import QUANTITIES, Targets
-from sinks.onepass import ErrorCells
+from sinks.errorcells import ErrorCells
 
 MOVES, BOUNDS, CELLS = "error_moves.parquet", "error_bounds.parquet", "error_cells.parquet"
 _CLOSE: Final = 1e-6

@@ -33,8 +33,8 @@ from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
 from sinks.budget import Targets
 from sinks.coding import before_dimension
 from sinks.coverage import coverage_table
+from sinks.errorcells import ErrorCells
 from sinks.ledger import CLOSE, Ledger, false_change, stocks_of
-from sinks.onepass import ErrorCells
 from sinks.parameters import Coefficient
 from sinks.patches import patch_pixels
 from sinks.quantities import POOL_KEYS, TOTAL, VOLUME

@@ -12,7 +12,7 @@ from pipelines.assess import blockpass
 from pipelines.assess.blockpass import BlockPlan, Prepared
 from pipelines.inputs.grid import Block
 from pipelines.outputs import maps
-from sinks import onepass, transitions
+from sinks import errorcells, onepass, transitions
 from sinks.coding import BEFORE
 from sinks.onepass import NODATA_FLOAT, NODATA_UINT16, MapRequest
 from sinks.patches import large_enough
@@ -74,12 +74,12 @@ class ChangePartial:
     region_area: Mapping[int, float]
     held: float
     mapped: float
-    cells: tuple[onepass.ErrorCells, ...] = ()
+    cells: tuple[errorcells.ErrorCells, ...] = ()
     shards: Mapping[str, tuple[maps.Shard, ...]] = field(default_factory=dict)
     guessed: Mapping[str, int] = field(default_factory=dict)
 
 
-RECORDED = (ChangePartial, Sums, onepass.ErrorCells)
+RECORDED = (ChangePartial, Sums, errorcells.ErrorCells)
 """The dataclasses that a partial result is made of, beside its shards."""
 
 
@@ -105,7 +105,7 @@ def merge_partials(parts: Sequence[ChangePartial]) -> ChangePartial:
         areas,
         sum(p.held for p in parts),
         sum(p.mapped for p in parts),
-        tuple(onepass.join_cells([p.cells[n] for p in parts]) for n in range(len(parts[0].cells))),
+        tuple(errorcells.join_cells([p.cells[n] for p in parts]) for n in range(len(parts[0].cells))),
         shards,
         guessed,
     )
@@ -138,7 +138,7 @@ def process(plan: ChangePlan, block: Block) -> ChangePartial:
     covers, held = _covers(plan, block, area)
     epochs: list[_Epoch] = []
     sums: list[Sums] = []
-    cells: list[onepass.ErrorCells] = []
+    cells: list[errorcells.ErrorCells] = []
     guessed: dict[str, int] = {}
     shards: dict[str, tuple[maps.Shard, ...]] = {}
     for own, wide, specs in zip(plan.epochs, covers, plan.epoch_maps, strict=True):
@@ -208,7 +208,7 @@ def _covers(plan: ChangePlan, block: Block, area: NDArray[np.float64]) -> tuple[
 def _walk(
     plan: BlockPlan, block: Block, wide: NDArray[np.uint8] | None, earlier: NDArray[np.uint8] | None,
     region: NDArray[np.int32], area: NDArray[np.float64],
-) -> tuple[_Epoch, Sums, onepass.ErrorCells]:  # fmt: skip
+) -> tuple[_Epoch, Sums, errorcells.ErrorCells]:  # fmt: skip
     read = blockpass.prepare(plan, block, wide, earlier)
     packed = read.packed
     seen = onepass.survey(packed, region, plan.n_regions)
