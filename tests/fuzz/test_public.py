@@ -236,6 +236,32 @@ def test_any_assessment(data, shape, dtype):
     assert not np.isinf(found.maps.carbon_total.values).any()
 
 
+@SLOW
+@given(data=st.data(), shape=SHAPES, years=st.lists(st.integers(1990, 2030), min_size=1, max_size=3))
+def test_any_change(data, shape, years):
+    """Whatever two maps hold: refused in a sentence, or opening + gains + losses = closing, and the map is the table's."""
+    shape = tuple(max(2, n) for n in shape)
+    epochs = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for year in years:
+                codes = data.draw(nps.arrays(np.uint8, shape, elements=st.sampled_from([0, 10, 20, 30, 40, 80, 95])))
+                agb = data.draw(nps.arrays(np.float32, shape, elements=st.floats(0, 500, width=32) | st.just(math.nan)))
+                epochs[year] = sinks.assess(
+                    raster(codes), raster(agb), legend="worldcover", climate="warm_temperate_moist", parameters="china"
+                )
+            found = sinks.change(epochs)
+            told, mapped = found.transitions, found.maps.change_carbon_total.values
+        except (InputError, ValueError) as error:
+            clear(error)
+            return
+    assert np.isfinite(told["area_ha"].to_numpy(float)).all()
+    assert (told["area_ha"] >= 0).all()
+    assert not np.isinf(mapped).any()
+    assert found.ledger.imbalance() < 1e-9
+
+
 @QUICK
 @given(
     agb=nps.arrays(np.float64, 4, elements=st.floats(allow_nan=True, allow_infinity=True)),
