@@ -10,6 +10,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 WAYS = ("ours", "ours-1", "ours-processes", "ours-regions", "ours-sinks", "floor-tiff", "floor-cog", "plain", "usual")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("maps", "kind"), [("carbon_total", "uint16"), ("carbon_total,ecosystem", "float32")])
 def test_every_way_runs_on_a_small_pair_and_comes_to_the_same(tmp_path, maps, kind):
     words = ["--size", "1024", "--repeat", "1", "--maps", maps, "--map-type", kind, "--folder", str(tmp_path)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.qgis
+pytestmark = [pytest.mark.qgis, pytest.mark.slow]
 GRADUATED = {"assessment/regions": "coverage_pct", "change/change": "change_mg_c_per_ha",
              "reserves/reserves": "change_mg_c_per_ha", "reserves/loss_patches": "area_ha"}  # fmt: skip
 

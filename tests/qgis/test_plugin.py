@@ -11,7 +11,7 @@ import geopandas as gpd
 import pytest
 from places import HERE, PYTHON, ROOT
 
-pytestmark = pytest.mark.qgis
+pytestmark = [pytest.mark.qgis, pytest.mark.slow]
 DATA = ROOT / "sample_data"
 HOME = ROOT / "integrations" / "qgis" / "carbon_sinks"
 
