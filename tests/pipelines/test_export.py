@@ -112,11 +112,12 @@ def test_mistakes_are_told(folder, tmp_path):
 
 
 _PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from pipelines.export.export import export
+from pipelines.work.progress import peak_memory
 export(Path(sys.argv[1]), Path(sys.argv[2]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_memory() / 2**20)
 """
 
 
