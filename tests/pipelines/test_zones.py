@@ -248,7 +248,7 @@ def test_ids_and_names_by_wish(regions):
         (
             {"code": ["7", "8"]},
             {"id_column": "kode"},
-            r"has no column 'kode' \(columns: code\); name one with --region-id",
+            r"has no column 'kode'; did you mean 'code'\? \(columns: code\); name one with --region-id",
         ),
         ({"code": ["7", "8"]}, {"name_column": "n"}, "has no column 'n'"),
         ({"code": ["7", "total"]}, {}, "stands for the union of all regions"),
