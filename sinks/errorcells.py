@@ -60,7 +60,7 @@ def cell_errors(
     groups : number of the map class of each of ``seen.codes``; side : of a cell [pixels], a divisor of ``GRAIN``;
     corner : row and column of the block on the grid. A pixel whose error is not known counts 0.
     """
-    pair_group = seen.pair_region.astype(np.int64) * 256 + groups[np.searchsorted(seen.codes, seen.pair_code)]
+    pair_group = seen.pair_region.astype(np.int64) * 256 + groups[seen.pair_place]
     names, group_of = np.unique(pair_group, return_inverse=True)
     quantities = errors.lines.shape[2]
     lines = np.nan_to_num(errors.lines)

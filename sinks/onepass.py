@@ -68,9 +68,10 @@ def statistics(terms: int) -> int:
 class Survey:
     """Which strata and regions a block has, in dense local numbers.
 
-    codes : the run's codes of the strata that occur, rising; local_code, local_region : the block's number of a stratum,
+    codes : the run's codes of the strata that occur; local_code, local_region : the block's number of a stratum,
     or a region → place in ``codes`` or among the regions that occur, −1 where absent;
-    pair : (regions, codes) → row of the sums, −1 where the two do not meet; pair_region, pair_code : the reverse.
+    pair : (regions, codes) → row of the sums, −1 where the two do not meet; pair_region, pair_code : the reverse;
+    pair_place : place of the pair's stratum in ``codes``.
     """
 
     codes: NDArray[np.int64]
@@ -79,6 +80,7 @@ class Survey:
     pair: NDArray[np.int32]
     pair_region: NDArray[np.int32]
     pair_code: NDArray[np.int64]
+    pair_place: NDArray[np.int32]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -118,7 +120,7 @@ def survey(packed: Packed, region: NDArray[np.int32], n_regions: int) -> Survey:
     at_region, at_code = np.nonzero(seen)
     pair[at_region, at_code] = np.arange(at_region.size)
     codes = packed.meaning(here)
-    return Survey(codes, local_code, local_region, pair, regions[at_region], codes[at_code])
+    return Survey(codes, local_code, local_region, pair, regions[at_region], codes[at_code], at_code.astype(np.int32))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -415,7 +417,7 @@ def run(
     floats = np.empty((0, h, w) if request.integer else (n_maps, h, w), np.float32)
     ints = np.empty((n_maps, h, w) if request.integer else (0, h, w), np.uint16)
     pieces, slots = strata.lines.shape[1], strata.lines.shape[3]
-    place = np.searchsorted(seen.codes, seen.pair_code).astype(np.int32)
+    place = seen.pair_place
     # By map, number of the line, and (pair, piece), which is what a pixel is found to be.
     lines = np.ascontiguousarray(strata.lines[place].reshape(place.size * pieces, n_maps, slots).transpose(1, 2, 0))
     if request.integer:
