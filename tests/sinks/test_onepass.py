@@ -178,3 +178,40 @@ def test_any_number_of_categories_can_be_told_apart(seed, radices, n_terms, oute
         assert (packed.meaning(packed.code) == expected).all()
     assert packed.code.max() < 2**31 - 1
     assert (packed.code >= 0).all()
+
+
+def test_terms_of_both_kinds_with_holes_are_each_pixels_own():
+    """A fine biomass and a coarse soil, each absent in places: the codes of a block then do not rise with its numbers."""
+    coded = Coding(COVERS, (Dimension("climate", ZONES),), ("agb", "soc"))
+    science = Science(coded, parameter_set("china"), Options())
+    rng = np.random.default_rng(5)
+    cover = rng.integers(0, len(COVERS), (300, 280)).astype(np.uint8)
+    agb = rng.gamma(2, 60, cover.shape).astype(np.float32)
+    agb[rng.random(cover.shape) < 0.3] = np.nan
+    lattice = Lattice(np.arange(300) // 10, np.arange(280) // 10)
+    soc = rng.uniform(20, 200, (1, *lattice.shape)).astype(np.float32)
+    soc[rng.random(soc.shape) < 0.3] = np.nan
+    terms = Stack(agb[None], soc, lattice, (0,), (1,))
+    packed = coding.pack([cover], [np.ones(lattice.shape, np.uint8)], coded.radices, terms)
+    region, area = np.ones(cover.shape, np.int32), np.full((300, 1), 900.0)
+    seen = onepass.survey(packed, region, 2)
+    assert (np.diff(seen.codes) < 0).any()
+    request = onepass.MapRequest((TOTAL.key,), (0.0,))
+    (carbon,), sums = onepass.run(packed.code, region, area, terms, science.strata(seen.codes, request), request, seen)
+    codes, wide = packed.meaning(packed.code), lattice.spread(soc[0])
+    for row, col in rng.integers(0, 280, (400, 2)):
+        pieces = science.pieces(int(codes[row, col]))
+        x = np.nan_to_num([agb[row, col], wide[row, col]]).astype(np.float64)
+        line = pieces.of(TOTAL.key)[int((x[0] > pieces.edges).sum())]
+        expected = onepass.NODATA_FLOAT if np.isnan(line[0]) else line[0] + line[1] * x[0] + line[2] * x[1]
+        assert carbon[row, col] == pytest.approx(expected, rel=1e-6)
+    mapped, _ = onepass.stored_total(carbon, float(onepass.NODATA_FLOAT), area)
+    accounted = sum(
+        float(line @ row[:3])
+        for row, line in (
+            (sums.values[n], science.pieces(int(sums.code[n])).of(TOTAL.key)[sums.piece[n]])
+            for n in range(len(sums.code))
+        )
+        if not np.isnan(line[0])
+    )
+    assert mapped == pytest.approx(accounted, rel=1e-6)
