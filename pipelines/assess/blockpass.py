@@ -226,7 +226,9 @@ def cells_of(
     wanted = onepass.MapRequest(tuple(ERROR_OF + key for key in ERRORS_OF), (0.0,) * len(ERRORS_OF))
     errors = plan.science.strata(seen.codes, wanted)
     groups = plan.science.ecosystem_codes(seen.codes).astype(np.int32)
-    return errorcells.cell_errors(packed.code, region, area, term, errors, groups, seen, plan.cell, (block.row, block.col))
+    return errorcells.cell_errors(
+        packed.code, region, area, term, errors, groups, seen, plan.cell, (block.row, block.col)
+    )
 
 
 @lru_cache(maxsize=4)

@@ -22,7 +22,10 @@ from scenes import small
 from test_resume import same
 
 HERE = Path(__file__).parent
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of distributed's own making when its processes come and go
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+]  # of distributed's own making when its processes come and go
 
 
 class Cluster:

@@ -314,5 +314,5 @@ def test_elevations_in_feet_are_refused(metres, raster):
 
 
 def test_another_run_is_refused(tmp_path):
-    (tmp_path / "manifest.json").write_text('{}', encoding="utf-8")
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
     assert "no change but another run" in say(tmp_path, "--areas", tmp_path / "a.gpkg", code=2)
