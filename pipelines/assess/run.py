@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pipelines.assess.study import Study
 from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
+from pipelines.files.digest import Digest
 from pipelines.files.text import read_text
 from pipelines.outputs import stac
 from pipelines.work.walk import Walk
@@ -89,7 +90,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
             _unknown(partial), (*plan.notes, *sure.notes), _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations, sure, _kept(plan, partial), work.finished, finish)
+        _write(plan, result, citations, sure, _kept(plan, partial), work.finished, finish, walk.digests())
         work.publish()
     return result
 
@@ -234,7 +235,7 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
 
 def _write(
     plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, kept: kepterrors.Kept | None, stage: Path,
-    finish: Callable[[Path], None] | None,
+    finish: Callable[[Path], None] | None, of_maps: Mapping[str, Digest],
 ) -> None:  # fmt: skip
     tables.write_account(result.account, stage)
     tables.write_table(result.coverage, stage / "coverage.csv")
@@ -253,7 +254,7 @@ def _write(
     )  # fmt: skip
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(stage, about, stac.finishing(finish))
+    manifest.write(stage, about, stac.finishing(finish), of_maps)
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

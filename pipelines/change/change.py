@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -24,6 +24,7 @@ from pipelines.change.changestudy import ChangeStudy
 from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
+from pipelines.files.digest import Digest
 from pipelines.files.tidyfile import read_tidy
 from pipelines.outputs import maps, stac
 from pipelines.work.walk import Walk
@@ -117,7 +118,7 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
             time.monotonic() - start, plans[0].pixels,
         )  # fmt: skip
         citing.write(_citations(plans, partial), work.finished)
-        _write(study, plans, result, work.finished, finish)
+        _write(study, plans, result, work.finished, finish, walk.digests())
         work.publish()
     return result
 
@@ -412,8 +413,9 @@ def _citations(plans: Sequence[Plan], partial: ChangePartial) -> list[Coefficien
 
 
 def _write(
-    study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path, finish: Callable[[Path], None] | None
-) -> None:
+    study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path, finish: Callable[[Path], None] | None,
+    of_maps: Mapping[str, Digest],
+) -> None:  # fmt: skip
     found = changetables.frames(result.ledgers, result.errors, result.series)
     if result.gain_loss is not None:
         found["gain_loss"] = changetables.named(result.span, result.gain_loss)
@@ -452,4 +454,4 @@ def _write(
         "warnings": result.warnings,
         "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
     }  # fmt: skip
-    manifest.write(stage, about, stac.finishing(finish))
+    manifest.write(stage, about, stac.finishing(finish), of_maps)

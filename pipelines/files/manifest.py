@@ -16,7 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines.errors import InputError
+from pipelines.files import digest
 from pipelines.files.atomic import atomic_path
+from pipelines.files.digest import Digest
 
 NAME: Final = "manifest.json"
 _LIBRARIES: Final = ("numpy", "numba", "rasterio", "pyproj", "shapely", "pyogrio", "dask", "pandas", "xarray")
@@ -38,11 +40,11 @@ def _versions() -> dict[str, str]:
             found[name] = "not installed"
     home = Path(__file__).parents[2]
     own = [*(home / "sinks").rglob("*"), *(home / "pipelines").rglob("*.py")]
-    digest = hashlib.sha256()
+    code = hashlib.sha256()
     for path in sorted(p for p in own if p.suffix in _OWN):
-        digest.update(path.read_bytes())
+        code.update(path.read_bytes())
     # Two states of the code can have one version while it is worked on.
-    return {**found, "carbon-sinks code": digest.hexdigest()[:12]}
+    return {**found, "carbon-sinks code": code.hexdigest()[:12]}
 
 
 def versions() -> dict[str, str]:
@@ -52,11 +54,7 @@ def versions() -> dict[str, str]:
 
 def sha256(path: Path) -> str:
     """Digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return digest.of(path).sha256
 
 
 def now() -> str:
@@ -64,16 +62,23 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write(folder: Path, content: Mapping[str, Any], finish: Callable[[Path], None] | None = None) -> None:
+def write(
+    folder: Path,
+    content: Mapping[str, Any],
+    finish: Callable[[Path], None] | None = None,
+    known: Mapping[str, Digest] | None = None,
+) -> None:
     """Write ``manifest.json``, with the digest of every output beside it.
 
-    finish : makes further outputs from the folder as it then stands, e.g. its report.
+    finish : makes further outputs from the folder as it then stands, e.g. its report; known : digests of outputs, by name, that
+    were told as they were written. Large maps are not read again for them.
     """
-    known = outputs(folder, {})
-    _save(folder, {**content, "outputs": known})
+    whole = {n: d.told() for n, d in (known or {}).items() if _size(folder / n) == d.bytes}
+    told = outputs(folder, whole)
+    _save(folder, {**content, "outputs": told})
     if finish is not None:
         finish(folder)
-        _save(folder, {**content, "outputs": outputs(folder, known)})
+        _save(folder, {**content, "outputs": outputs(folder, told)})
 
 
 def add(folder: Path, names: Sequence[str]) -> None:
@@ -89,8 +94,13 @@ def outputs(folder: Path, known: Mapping[str, Any]) -> dict[str, Any]:
     return {name: known.get(name) or _told(path) for name, path in names.items()}
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file, -1 where there is none."""
+    return path.stat().st_size if path.is_file() else -1
+
+
 def _told(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    return digest.of(path).told()
 
 
 def _save(folder: Path, content: Mapping[str, Any]) -> None:

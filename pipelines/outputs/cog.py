@@ -20,7 +20,9 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from pipelines.errors import RunError
+from pipelines.files import digest
 from pipelines.files.atomic import atomic_path, disk_error, require_space
+from pipelines.files.digest import Digest
 from pipelines.outputs import tiff
 from pipelines.outputs.encoding import DamagedTileError, Encoding
 from pipelines.outputs.mosaic import GridLike, HalfGrid, Mosaic, ShardLike
@@ -43,7 +45,7 @@ def assemble(
     *,
     threads: int = 1,
     bigtiff: bool | None = None,
-) -> None:
+) -> Digest:
     """Gather the shards of a map in one Cloud-Optimized GeoTIFF; the same bytes however the grid was cut into shards.
 
     Parameters
@@ -63,6 +65,11 @@ def assemble(
     bigtiff
         Force or forbid 8-byte offsets; by default only where the file needs them.
 
+    Returns
+    -------
+    Digest
+        Of the file, told as it was written.
+
     Raises
     ------
     RunError
@@ -81,11 +88,12 @@ def assemble(
         tags += [tuple(_overview_tags(template, image.height, image.width)) for image in images[1:]]
         head, size = _plan(tags, [image.counts for image in images], bigtiff)
         require_space(out_path, size)
-        with temporary.open("wb", buffering=1 << 20) as out:
+        with digest.writing(temporary) as out:
             out.write(head)
             for image in reversed(images):
-                for tile in image.read():
-                    out.write(tiff.framed(tile))
+                for tiles in image.framed():
+                    out.write(tiles)
+            return out.digest()
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
+from pipelines.files import digest
 from pipelines.files.atomic import atomic_path
+from pipelines.files.digest import Digest
 from pipelines.outputs import cog, halving, pam, shardfile, styles
 from pipelines.outputs.encoding import TILE, TYPES, Encoding
 from pipelines.outputs.mapstats import MapStats, merge_stats
@@ -99,6 +101,14 @@ class Shard:
     half: HalfShard | None = None
 
 
+@dataclass(frozen=True)
+class FinishedMap:
+    """A map as it is published: what a reader opens, and all its files with their digests."""
+
+    path: Path
+    files: Mapping[Path, Digest]
+
+
 def write_shard(
     spec: MapSpec, grid: GridLike, block: BlockLike, array: NDArray[Any], directory: str | os.PathLike[str]
 ) -> Shard:
@@ -162,7 +172,7 @@ def finish_map(
     *,
     threads: int = 1,
     bigtiff: bool | None = None,
-) -> Path:
+) -> FinishedMap:
     """Join the shards of a map in ``<name>.tif``, styled by ``<name>.qml``, with ``<name>.tif.aux.xml`` for its histogram
     and the names of its classes.
 
@@ -181,22 +191,30 @@ def finish_map(
 
     Returns
     -------
-    Path
-        The Cloud-Optimized GeoTIFF.
+    FinishedMap
+        The Cloud-Optimized GeoTIFF, with its sidecars.
     """
     stats = merge_stats(shard.stats for shard in shards)
     path = Path(out_dir) / f"{spec.name}.tif"
-    _write_text(path.with_suffix(".qml"), _style(spec, stats))
-    whole = np.dtype(spec.dtype).kind != "f"
-    _write_text(
-        path.with_name(path.name + ".aux.xml"), pam.document(stats.histogram, whole, stats.tags(), spec.classes)
-    )
+    files = _sidecars(spec, stats, path)
 
     def describe(dataset: Any) -> None:
         _describe(dataset, spec, stats)
 
-    cog.assemble(shards, path, grid, spec.encoding, describe, threads=threads, bigtiff=bigtiff)
-    return path
+    files[path] = cog.assemble(shards, path, grid, spec.encoding, describe, threads=threads, bigtiff=bigtiff)
+    return FinishedMap(path, files)
+
+
+def _sidecars(spec: MapSpec, stats: MapStats, path: Path) -> dict[Path, Digest]:
+    """Write the style, the histogram and the names beside where the map will lie."""
+    whole = np.dtype(spec.dtype).kind != "f"
+    texts = {
+        path.with_suffix(".qml"): _style(spec, stats),
+        path.with_name(path.name + ".aux.xml"): pam.document(stats.histogram, whole, stats.tags(), spec.classes),
+    }
+    for file, text in texts.items():
+        _write_text(file, text)
+    return {file: digest.of(file) for file in texts}
 
 
 def _describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
@@ -238,12 +256,6 @@ def _style(spec: MapSpec, stats: MapStats) -> str:
             high = max(abs(low), abs(high))
             low = -high
     return styles.pseudocolor_raster(styles.ramp_stops(spec.ramp, low, high), spec.unit)
-
-
-def files_of(path: Path) -> tuple[Path, ...]:
-    """The files of a finished map: the raster and its sidecars."""
-    sidecars = (path.with_suffix(".qml"), path.with_name(path.name + ".aux.xml"))
-    return (path, *(p for p in sidecars if p.exists()))
 
 
 def shard_files(shards: Mapping[str, Sequence[Shard]]) -> Iterator[Path]:

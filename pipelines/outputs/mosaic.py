@@ -17,6 +17,8 @@ from pipelines.outputs import tiff
 from pipelines.outputs.encoding import TILE
 
 _OPEN_FILES: Final = 64
+_READ: Final = 4 << 20
+"""Bytes of neighbouring tiles that are read at once, at most; a single tile may be more."""
 
 
 class GridLike(Protocol):
@@ -163,6 +165,34 @@ class Mosaic:
                 if len(tile) != size:
                     raise RunError(f"{path} was cut short while it was read; delete it and run again.")
                 yield tile
+
+    def framed(self) -> Iterator[bytes]:
+        """All stored tiles with their frames, row by row, as the output holds them; neighbours in one file at once."""
+        with closing(_Handles()) as handles:
+            for some in self._runs():
+                path = self.files[self.source[some[0]]]
+                stream = handles.open(path)
+                start = int(self.offsets[some[0]]) - tiff.LEADER
+                stream.seek(start)
+                size = int(self.offsets[some[-1]]) + int(self.counts[some[-1]]) + tiff.TRAILER - start
+                data = stream.read(size)
+                places = zip(self.offsets[some] - np.uint64(start), self.counts[some], strict=True)
+                if len(data) == size and all(tiff.is_framed(data, int(at), int(count)) for at, count in places):
+                    yield data
+                else:  # tiles that another program wrote, or that were cut short since, which is told
+                    yield from map(tiff.framed, self.read(some))
+
+    def _runs(self) -> Iterator[NDArray[np.int64]]:
+        """Stored tiles, row by row, in runs that lie one behind the other in one file."""
+        stored = np.flatnonzero(self.counts)
+        if not stored.size:
+            return
+        source, offsets, counts = self.source[stored], self.offsets[stored], self.counts[stored].astype(np.uint64)
+        ends = offsets + counts + np.uint64(tiff.LEADER + tiff.TRAILER)
+        apart = (source[1:] != source[:-1]) | (offsets[1:] != ends[:-1])
+        for run in np.split(np.arange(stored.size), np.flatnonzero(apart) + 1):
+            pieces = (np.cumsum(counts[run]) - counts[run]) // np.uint64(_READ)
+            yield from (stored[part] for part in np.split(run, np.flatnonzero(np.diff(pieces)) + 1))
 
 
 class _Handles:

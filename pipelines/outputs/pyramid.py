@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from pipelines.outputs import tiff
 from pipelines.outputs.encoding import TILE, Encoding, decoded, encoded
 from pipelines.outputs.halving import halve
 from pipelines.outputs.mosaic import Mosaic
@@ -39,9 +40,9 @@ def halved(fine: Mosaic, path: Path, encoding: Encoding, threads: int) -> Mosaic
             some = range(first, min(first + _ROWS * threads, rows))
             for row, tiles in zip(some, pool.map(lambda r: _row(fine, r, encoding), some), strict=True):
                 for col, tile in enumerate(tiles):
-                    offsets[row, col], counts[row, col] = at if tile else 0, len(tile)
-                    out.write(tile)
-                    at += len(tile)
+                    if tile:  # framed as in the output, into which whole rows of them are then copied at once
+                        offsets[row, col], counts[row, col] = at + tiff.LEADER, len(tile)
+                        at += out.write(tiff.framed(tile))
     return Mosaic.of_tiles(width, height, path, offsets.ravel(), counts.ravel())
 
 

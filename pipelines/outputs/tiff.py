@@ -247,6 +247,14 @@ def framed(tile: bytes) -> bytes:
     return b"".join((struct.pack("<I", len(tile)), tile, tile[-TRAILER:]))
 
 
+def is_framed(data: bytes, at: int, count: int) -> bool:
+    """Whether the tile of ``count`` bytes at this place stands between its size and its last bytes, as `framed` makes it."""
+    end = at + count
+    return struct.unpack_from("<I", data, at - LEADER)[0] == count and (
+        data[end : end + TRAILER] == data[end - TRAILER : end]
+    )
+
+
 def _even(size: int) -> int:
     return size + (size & 1)
 

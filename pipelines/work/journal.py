@@ -6,14 +6,17 @@ a run that died goes on with the blocks that are missing.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
-from pipelines.files import record
+from pipelines.files import digest, record
+from pipelines.files.digest import Digest
+
+_NOTHING: Final[Mapping[Path, Digest]] = MappingProxyType({})
 
 
 class Numbered(Protocol):
@@ -31,13 +34,6 @@ class Entry:
     digests: Mapping[str, tuple[int, str]]
 
 
-def digest(path: Path) -> tuple[int, str]:
-    """Size and digest of a file."""
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16))
-        return stream.tell(), found.hexdigest()
-
-
 @dataclass(frozen=True)
 class Journal:
     """Records in a folder. kinds : the dataclasses that results are made of; files_of : the files of a result."""
@@ -46,14 +42,18 @@ class Journal:
     kinds: tuple[type, ...]
     files_of: Callable[[Any], Iterable[Path]]
 
-    def write(self, name: str, value: Any) -> None:
-        """Keep a result; it counts from now on."""
-        digests = {os.path.relpath(p, self.folder): digest(p) for p in self.files_of(value)}
+    def write(self, name: str, value: Any, known: Mapping[Path, Digest] = _NOTHING) -> None:
+        """Keep a result; it counts from now on. known : digests that were told as the files were written."""
+        digests = {os.path.relpath(p, self.folder): known.get(p) or digest.of(p) for p in self.files_of(value)}
         record.write(self._path(name), Entry(value, digests))
 
     def read(self, name: str) -> Any:
         """A result that is there. Raises record.DamagedError, and FileNotFoundError."""
         return self._entry(name).value
+
+    def digests(self, name: str) -> dict[Path, Digest]:
+        """Of the files of a result that is there, as they were written."""
+        return {Path(os.path.normpath(self.folder / f)): Digest(*d) for f, d in self._entry(name).digests.items()}
 
     def holds(self, name: str, settled: Callable[[str], bool] = lambda file: False) -> bool:
         """Whether a result is there, whole, and with every file as it was written.
@@ -69,7 +69,7 @@ class Journal:
     def _same(self, file: str, known: tuple[Any, ...]) -> bool:
         path = self.folder / file
         try:
-            return path.stat().st_size == known[0] and digest(path) == known
+            return path.stat().st_size == known[0] and digest.of(path) == known
         except OSError:
             return False
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from pipelines.errors import RunError
 from pipelines.files import manifest
+from pipelines.files.digest import Digest
 from pipelines.inputs.grid import Block, Grid
 from pipelines.outputs import maps, mapstats
 from pipelines.outputs.mosaic import HalfShard
@@ -95,10 +96,8 @@ class Walk:
 
         def finish(spec: maps.MapSpec) -> None:
             own = shards.get(spec.name, ())
-            path = maps.finish_map(
-                replace(spec, tags={**spec.tags, **tags}), self.grid, own, folder, threads=each
-            )  # fmt: skip
-            self._journal.write(_of_map(spec), _Finished(maps.files_of(path)))
+            done = maps.finish_map(replace(spec, tags={**spec.tags, **tags}), self.grid, own, folder, threads=each)
+            self._journal.write(_of_map(spec), _Finished(tuple(done.files)), done.files)
             for file in maps.shard_files({spec.name: own}):
                 file.unlink(missing_ok=True)
 
@@ -106,6 +105,11 @@ class Walk:
         graph.run(left, finish, Workers(self.threads), bar.update)
         bar.close()
         return {spec.name: folder / f"{spec.name}.tif" for spec in self.specs}
+
+    def digests(self) -> dict[str, Digest]:
+        """Of every file of the maps, by its name in the stage, once they are there."""
+        found = {path: known for spec in self.specs for path, known in self._journal.digests(_of_map(spec)).items()}
+        return {str(path.relative_to(self.work.finished)): known for path, known in found.items()}
 
     def clear_stage(self) -> None:
         """Remove from the stage all but the maps that are done: what else is there may be half written."""

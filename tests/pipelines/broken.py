@@ -17,11 +17,11 @@ def broken_off(monkeypatch, given, out, after):
     """A run that ends as its ``after``-th result is written; the names of those that were."""
     write, seen = journal.Journal.write, []
 
-    def count(self, name, value):
+    def count(self, name, *more):
         if len(seen) == after:
             raise Stop
         seen.append(name)
-        write(self, name, value)
+        write(self, name, *more)
 
     with monkeypatch.context() as patch:
         patch.setattr(journal.Journal, "write", count)

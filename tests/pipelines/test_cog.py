@@ -15,6 +15,7 @@ from rasterio.enums import Resampling
 from rio_cogeo.cogeo import cog_validate
 
 from pipelines.errors import RunError
+from pipelines.files import digest
 from pipelines.outputs import cog, maps, mosaic, pyramid, tiff
 
 UTM = rasterio.CRS.from_epsg(32650).to_wkt()
@@ -171,6 +172,36 @@ def test_tiles_are_the_bytes_of_the_shards(tmp_path):
     assert path.read_bytes()[at : at + size] == tile
 
 
+def test_the_digest_is_told_as_the_file_is_written(tmp_path):
+    array, spec = a_source(1700, 3000), a_map()
+    grid, shards = shards_of(array, spec, tmp_path / "shards")
+    told = cog.assemble(shards, tmp_path / "m.tif", grid, spec.encoding)
+    assert told == digest.of(tmp_path / "m.tif")
+    assert told.bytes == (tmp_path / "m.tif").stat().st_size
+
+
+@pytest.mark.parametrize("read", [1, 1000, 4 << 20])
+def test_neighbouring_tiles_are_read_at_once_and_nothing_changes(tmp_path, monkeypatch, read):
+    array, spec = a_source(1700, 3000), a_map()
+    whole = assembled(array, spec, tmp_path / "whole").read_bytes()
+    monkeypatch.setattr(mosaic, "_READ", read)
+    assert assembled(array, spec, tmp_path / "part").read_bytes() == whole
+
+
+def test_shards_of_another_writer_have_their_tiles_framed(tmp_path):
+    array, spec = a_source(1100, 1100), a_map()
+    ours = assembled(array, spec, tmp_path / "ours").read_bytes()
+    grid, shards = shards_of(array, spec, tmp_path / "theirs")
+    for shard in shards:  # the same bytes of every tile, but with a gap between them
+        [image] = tiff.read_directories(shard.path)
+        data, (at, size) = shard.path.read_bytes(), image.tiles
+        tiles = [data[a : a + n] for a, n in zip(at.tolist(), size.tolist(), strict=True)]
+        head, _ = tiff.plan([tiff.without_tiles(image)], [np.array([len(t) for t in tiles], np.uint32)], big=False)
+        shard.path.write_bytes(head + b"".join(t and b"\0\0\0\0" + t + b"\0\0\0\0" for t in tiles))
+    cog.assemble(shards, tmp_path / "m.tif", grid, spec.encoding)
+    assert (tmp_path / "m.tif").read_bytes() == ours
+
+
 def test_tiles_of_nodata_take_no_room(tmp_path):
     array = np.full((3000, 3000), 65535, dtype=np.uint16)
     array[2000, 2000] = 7
@@ -205,7 +236,7 @@ def test_the_same_bytes_however_the_grid_is_cut(tmp_path_factory, dtype):
 
     def finished(folder, parts):
         grid, shards = shards_of(array, spec, folder / "shards", parts)
-        return maps.finish_map(spec, grid, shards, folder).read_bytes()
+        return maps.finish_map(spec, grid, shards, folder).path.read_bytes()
 
     whole = finished(tmp_path_factory.mktemp("whole"), blocks([0, 2600], [0, 3100]))
 
@@ -306,10 +337,10 @@ def test_a_shard_with_damaged_tiles_is_told(broken):
 
 
 def test_a_full_disk_is_told(broken, monkeypatch):
-    def full(tile):
+    def full(self, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tiff, "framed", full)
+    monkeypatch.setattr(digest.Writer, "write", full)
     assert_refused(broken, broken[1], "m.tif cannot be written: the disk is full; free some space")
 
 

@@ -60,7 +60,7 @@ def finish(spec, array, folder, side=1024, **options):
         return maps.write_shard(spec, grid, b, array[b.row : b.row + b.height, b.col : b.col + b.width], work)
 
     with ThreadPoolExecutor(4) as pool:
-        return maps.finish_map(spec, grid, list(pool.map(write, parts)), folder, **options)
+        return maps.finish_map(spec, grid, list(pool.map(write, parts)), folder, **options).path
 
 
 def carbon_array(height=1300, width=1100):
