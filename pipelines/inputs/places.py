@@ -20,12 +20,19 @@ _FARTHEST_METRES: Final = 1e8
 
 def require_usable(shown: str, crs: pyproj.CRS, mend: str) -> None:
     """Refuse a CRS in which nothing can be placed. shown : the file; mend : what to do."""
+    if said := fault(crs):
+        raise InputError(f"{shown}: its CRS '{crs.name}' {said}; {mend}")
+
+
+def fault(crs: pyproj.CRS) -> str:
+    """Why nothing can be placed in a CRS; blank for a usable one."""
     if not (crs.is_geographic or crs.is_projected):
-        raise InputError(f"{shown}: its CRS '{crs.name}' is neither geographic nor projected; {mend}")
+        return "is neither geographic nor projected"
     try:
         pyproj.Transformer.from_crs(crs, 4326, always_xy=True)  # of this Earth, too
     except pyproj.exceptions.ProjError as error:
-        raise InputError(f"{shown}: its CRS '{crs.name}' cannot be computed with ({error}); {mend}") from None
+        return f"cannot be computed with ({error})"
+    return ""
 
 
 def require_on_earth(path: str, shapes: NDArray, crs: pyproj.CRS) -> None:

@@ -7,8 +7,9 @@ import math
 import re
 import warnings
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyproj
@@ -170,7 +171,7 @@ def _read_head(layer: Layer, shown: str) -> Source:
         soundness.require_factor(layer.name, shown, scale, offset)
         flags = d.mask_flag_enums[band - 1]
         return Source(
-            layer=layer, path=shown, band=band, crs_wkt=crs.to_wkt(), transform=(t.a, t.b, t.c, t.d, t.e, t.f),
+            layer=layer, path=shown, band=band, crs_wkt=crs, transform=(t.a, t.b, t.c, t.d, t.e, t.f),
             width=d.width, height=d.height, dtype=dtype, nodata=nodata,
             has_mask=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
             scale=scale, offset=offset, unit=layer.unit or d.units[band - 1] or "", description=d.descriptions[band - 1] or "",
@@ -195,43 +196,78 @@ def _band(layer: Layer, shown: str, d: rasterio.DatasetReader) -> tuple[int, lis
     return 1, []
 
 
-def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> pyproj.CRS:
+def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) -> str:
+    """The CRS that is asked for, or the file's own, as WKT."""
     if layer.crs:
         try:
-            crs = pyproj.CRS.from_user_input(layer.crs)
+            asked = _asked_crs(layer.crs)
         except pyproj.exceptions.CRSError:
             raise InputError(f"--layer {layer.name}.crs={layer.crs} is no known CRS; give one like EPSG:4326") from None
-        places.require_usable(shown, crs, f"give --layer {layer.name}.crs another")
-        return crs
+        _require_usable(shown, asked, f"give --layer {layer.name}.crs another")
+        return asked.wkt
     if d.crs is None:
         raise InputError(
             f"{shown}: the {layer.name} raster has no CRS, so it cannot be placed; say which it is: --layer "
             f'{layer.name}.crs=EPSG:4326, or crs = "EPSG:4326" under [layers.{layer.name}] in the assessment file'
         )
     try:
-        crs = pyproj.CRS.from_wkt(d.crs.to_wkt())
+        crs = _own_crs(d.crs.to_wkt())
     except (pyproj.exceptions.CRSError, CRSError) as error:
         raise InputError(
             f"{shown}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
         ) from None
-    places.require_usable(shown, crs, f"set its true one with --layer {layer.name}.crs=…")
-    notes.extend(_misnamed(layer, shown, crs))
-    return crs
+    _require_usable(shown, crs, f"set its true one with --layer {layer.name}.crs=…")
+    if crs.misnamed:
+        mend = f"set the true CRS with --layer {layer.name}.crs=…"
+        notes.append(
+            f"{layer.name}: the CRS of {shown} {crs.misnamed}; the ellipsoid is believed and no datum shift applied ({mend})"
+        )
+    return crs.wkt
 
 
-def _misnamed(layer: Layer, shown: str, crs: pyproj.CRS) -> list[str]:
-    """A note where the datum's name belongs to another ellipsoid than the one it has."""
+class _Crs(NamedTuple):
+    """What is to be known of a CRS. fault : why nothing can be placed in it; misnamed : what is wrong with its datum."""
+
+    name: str
+    wkt: str
+    fault: str
+    misnamed: str
+
+
+# Tiles are thousands, and of one CRS: parsing and judging one takes several times as long as opening a file.
+
+
+@lru_cache(maxsize=64)
+def _own_crs(wkt: str) -> _Crs:
+    return _judged(pyproj.CRS.from_wkt(wkt))
+
+
+@lru_cache(maxsize=64)
+def _asked_crs(text: str) -> _Crs:
+    return _judged(pyproj.CRS.from_user_input(text))
+
+
+def _judged(crs: pyproj.CRS) -> _Crs:
+    fault = places.fault(crs)
+    return _Crs(crs.name, crs.to_wkt(), fault, "" if fault else _misnamed(crs))
+
+
+def _require_usable(shown: str, crs: _Crs, mend: str) -> None:
+    if crs.fault:
+        raise InputError(f"{shown}: its CRS '{crs.name}' {crs.fault}; {mend}")
+
+
+def _misnamed(crs: pyproj.CRS) -> str:
+    """What is said where the datum's name belongs to another ellipsoid than the one it has; blank where it does not."""
     if crs.datum is None or crs.ellipsoid is None:
-        return []
+        return ""
     try:
         known = Datum.from_name(crs.datum.name).ellipsoid
     except pyproj.exceptions.CRSError:
-        return []
+        return ""
     if known is None or abs(known.semi_major_metre - crs.ellipsoid.semi_major_metre) < 1:
-        return []
-    said = f"names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}"
-    mend = f"set the true CRS with --layer {layer.name}.crs=…"
-    return [f"{layer.name}: the CRS of {shown} {said}; the ellipsoid is believed and no datum shift applied ({mend})"]
+        return ""
+    return f"names the datum '{crs.datum.name}' but has the ellipsoid {crs.ellipsoid.name}"
 
 
 def fingerprint(path: str) -> str:

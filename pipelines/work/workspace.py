@@ -69,6 +69,11 @@ class Workspace:
         return (self.folder / _IDENTITY).is_file()
 
     @property
+    def holds_work(self) -> bool:
+        """Whether anything here is finished: a piece in the journal, or outputs on the way to their place."""
+        return self.begun and ((self.folder / PUBLISHING).exists() or any(self.pieces.glob("*.npz")))
+
+    @property
     def published(self) -> bool:
         """Whether every file is in its place; the manifest goes there last."""
         return (self.folder / PUBLISHING).exists() and not (self.finished / manifest.NAME).exists()
@@ -76,10 +81,11 @@ class Workspace:
     def begin(self, identity: Mapping[str, str], fresh: bool = False) -> bool:
         """Start, or go on with what lies here; True when there is earlier work of this very run.
 
-        identity : everything that decides about the result, by what people call it. fresh : throw earlier work away.
+        identity : everything that decides about the result, by what people call it. fresh : throw earlier work away. Work of
+        which no piece was finished is nothing to go on with, and in nobody's way.
         Raises InputError when the earlier work was made otherwise, saying in what.
         """
-        going_on = self.begun and not fresh
+        going_on = self.holds_work and not fresh
         if going_on and (changed := self._changed(identity)):
             # Bad input must be mended before it is of use, and then the input is another.
             if not (self.folder / _REFUSED).exists():
@@ -135,8 +141,8 @@ class Workspace:
 def workspace(out: Path) -> Iterator[Workspace]:
     """The work folder of a run, of which no other process makes use; gone when the run was published.
 
-    What was computed is kept when the run ends otherwise; a folder in which nothing was begun is removed. Raises InputError
-    when another run is at work here.
+    What was computed is kept when the run ends otherwise; a folder in which nothing was finished is removed. Raises
+    InputError when another run is at work here.
     """
     here, gone = Workspace(out), out / (WORK + ".gone")
     with _alone(out):
@@ -149,7 +155,7 @@ def workspace(out: Path) -> Iterator[Workspace]:
                 (here.folder / _REFUSED).touch()
             raise
         finally:
-            if not here.begun or here.published:
+            if not here.holds_work or here.published:
                 # In one step: half a work folder beside a whole run would look like work to go on with.
                 here.folder.rename(gone)
                 _remove(gone)

@@ -17,8 +17,8 @@ from broken import Stop, broken_off
 from pipelines.assess import blockpass, run
 from pipelines.assess.study import checked
 from pipelines.cli import main
-from pipelines.errors import InputError
-from pipelines.files import manifest, record
+from pipelines.errors import InputError, RunError
+from pipelines.files import atomic, manifest, record
 from pipelines.outputs import maps, mapstats
 from pipelines.work import workspace
 from scenes import small, write_raster
@@ -216,6 +216,39 @@ def test_what_changed_is_named_and_nothing_lost_until_fresh(scene, tmp_path, mon
         refused(given, out, f"the version of numpy was {real['numpy']} and is 0\\.1")
     assert blocks_worked_on(monkeypatch, given, out) == [5, 6, 7, 8]
     same(out, whole)
+
+
+@pytest.mark.parametrize("later", ["same", "other version", "other options"])
+def test_a_run_without_a_finished_piece_is_in_nobodys_way(scene, tmp_path, monkeypatch, later):
+    """Refused for want of space; or killed before its first block was done, which leaves the folder."""
+    given, whole = scene
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "_free", lambda path: 1000)
+        for _ in range(2):  # the second start must be refused as the first was
+            with pytest.raises(RunError, match="free some space or choose another disk"):
+                run.assess(checked({**given, "out": str(out)}))
+            assert not (out / ".work").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace, "_remove", lambda path: None)  # as where a process is killed: nothing is tidied
+        patch.setattr(Path, "rename", lambda *a: None)
+        broken_off(monkeypatch, given, out, after=0)
+    assert (out / ".work" / "identity.json").is_file()
+    more = {"year": 1999} if later == "other options" else {}
+    if later == "other version":
+        known = json.loads((out / ".work" / "identity.json").read_text())
+        (out / ".work" / "identity.json").write_text(json.dumps({**known, "the version of numpy": "0.1"}))
+    assert blocks_worked_on(monkeypatch, given, out, **more) == list(range(9))
+    if not more:
+        same(out, whole)
+
+
+def test_a_run_that_fails_before_its_first_piece_leaves_no_work(scene, tmp_path, monkeypatch):
+    given, _ = scene
+    broken_off(monkeypatch, given, tmp_path / "out", after=0)
+    assert not (tmp_path / "out" / ".work").exists()
+    broken_off(monkeypatch, given, tmp_path / "out", after=1)
+    assert (tmp_path / "out" / ".work" / "pieces" / "block-0.npz").exists()
 
 
 def test_fresh_starts_afresh(scene, tmp_path, monkeypatch):

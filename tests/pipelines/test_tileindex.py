@@ -12,7 +12,7 @@ from shapely.geometry import box
 from pipelines.assess.run import assess
 from pipelines.assess.study import checked
 from pipelines.errors import InputError
-from pipelines.inputs import reach
+from pipelines.inputs import layerfiles, reach, sources
 from pipelines.inputs.layerfiles import make_layer
 from pipelines.inputs.sources import inspect
 from scenes import write_raster
@@ -181,6 +181,28 @@ def test_an_index_does_not_lead_out_of_the_folders_that_are_allowed(tiles, tmp_p
     index = index_of(tmp_path / "index.gpkg", paths, shapes)
     with pytest.raises(InputError, match="lies outside of"):
         make_layer("landcover", "class", str(index), tmp_path, reach.Permit(folders=(str(tmp_path),)))
+
+
+def test_a_crs_is_judged_once_however_many_tiles_have_it(tiles, tmp_path, monkeypatch):
+    """Parsing and judging one takes longer than opening a tile."""
+    _, paths, _, _ = tiles
+    judge, seen = sources._judged, []
+    monkeypatch.setattr(sources, "_judged", lambda crs: seen.append(crs.name) or judge(crs))
+    monkeypatch.setattr(layerfiles, "_AT_ONCE", 1)
+    sources._own_crs.cache_clear()
+    make_layer("landcover", "class", [str(p) for p in paths], tmp_path)
+    assert seen == ["WGS 84 / UTM zone 49N"]
+    with pytest.raises(InputError, match=r"t_0_0\.tif: its CRS '.*' is neither geographic nor projected"):
+        make_layer("landcover", "class", [str(p) for p in paths], tmp_path, crs="EPSG:4978")
+
+
+def test_a_tile_of_another_crs_is_told(tiles, tmp_path):
+    _, paths, _, _ = tiles
+    other = write_raster(tmp_path / "other.tif", np.ones((4, 4), np.uint8), nodata=0, crs="EPSG:32650")
+    with pytest.raises(
+        InputError, match=r"other\.tif: this landcover tile has the CRS WGS 84 / UTM zone 50N, but .*49N"
+    ):
+        make_layer("landcover", "class", [str(paths[0]), str(other)], tmp_path)
 
 
 @pytest.mark.slow
