@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sinks.accounts import Account as Account
-    from sinks.area import pixel_area as pixel_area
     from sinks.dataset import Assessment as Assessment
     from sinks.dataset import assess as assess
     from sinks.ecosystems import forest as forest
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from sinks.errors import InputError as InputError
     from sinks.legends import Legend as Legend
     from sinks.parameters import parameter_set as parameter_set
+    from sinks.pixelarea import pixel_area as pixel_area
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ _HOMES = {
     "change": "sinks.epochs",
     "forest": "sinks.ecosystems.forest",
     "parameter_set": "sinks.parameters",
-    "pixel_area": "sinks.area",
+    "pixel_area": "sinks.pixelarea",
 }
 """Where each public name lives. They are fetched when first used, so that the command line answers at once."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import csgraph
 
 
 def components(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
@@ -20,6 +18,9 @@ def components(values: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
 
 def joined(n: int, one: NDArray[np.integer], two: NDArray[np.integer]) -> NDArray[np.int32]:
     """Number of the component (n,), from 0, that each of ``n`` parts is in, where the pairs ``one``, ``two`` of parts touch."""
+    from scipy import sparse  # dear to import, and most runs join nothing
+    from scipy.sparse import csgraph
+
     touching = sparse.coo_array((np.ones(one.size, bool), (one, two)), shape=(n, n))
     return csgraph.connected_components(touching, directed=False)[1]
 

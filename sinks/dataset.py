@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from sinks import coding, onepass, targets
 from sinks.accounts import Account, RegionInfo
-from sinks.area import pixel_area
 from sinks.bibliography import OURS, Citations
 from sinks.climate import ZONES
 from sinks.coding import Coding
@@ -30,6 +29,7 @@ from sinks.lattice import Stack
 from sinks.layers import CLASS, LAYERS, require_possible
 from sinks.legends import Legend
 from sinks.parameters import ParameterSet, parameter_set, records
+from sinks.pixelarea import pixel_area
 from sinks.pixels import BY_LATITUDE, Recipe, look, recipe
 from sinks.plotting.assessment import InMemory
 from sinks.plotting.plots import Plots

@@ -11,6 +11,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks import quickstart  # noqa: F401  (before the first compiled call)
+
 DIGITS: Final = 6
 _BITS: Final = 32
 _LOWEST: Final = -64

@@ -25,7 +25,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from sinks.accounts import TOTAL_REGION, Account
 from sinks.errors import InputError
@@ -64,6 +63,8 @@ class Estimate(NamedTuple):
         """Limits by Student's t."""
         if not np.isfinite(self.df) or self.df <= 0:
             return np.nan, np.nan
+        from scipy import stats  # dear to import, and most runs have no plots
+
         half = float(stats.t.ppf(0.5 + confidence / 2, self.df)) * self.se
         return self.mean - half, self.mean + half
 
@@ -394,6 +395,8 @@ def spread_probability(counts: Sequence[int], areas: Sequence[float]) -> float:
     # Areas that expect less than one plot are lumped: χ² needs expectations that are not tiny.
     small = expected < 1
     n, expected = (np.append(v[~small], v[small].sum()) if small.any() else v for v in (n, expected))
+    from scipy import stats
+
     keep = expected > 0
     return float(stats.chi2.sf(((n[keep] - expected[keep]) ** 2 / expected[keep]).sum(), max(int(keep.sum()) - 1, 1)))
 
@@ -424,6 +427,8 @@ def _off_strata(sample: Sample, union: Population) -> str:
     """A warning when an unstratified sample sees a map that is not the population's."""
     if len(union.strata) > 1 or len(sample) < 5:
         return ""
+    from scipy import stats
+
     spread = float(sample.x.std(ddof=1)) / np.sqrt(len(sample))
     if spread == 0 or abs(float(sample.x.mean()) - union.mean) <= stats.t.isf(_UNEVEN / 2, len(sample) - 1) * spread:
         return ""

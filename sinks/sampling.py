@@ -36,7 +36,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from sinks.errors import InputError
 
@@ -84,6 +83,8 @@ class Estimate:
         """
         if not self.se > 0:
             return math.nan if math.isnan(self.value) else float(self.value >= at_least)
+        from scipy import stats  # dear to import, and most runs have no sample
+
         distance = (self.value - at_least) / self.se
         return float(stats.norm.cdf(distance) if math.isinf(self.df) else stats.t.cdf(distance, self.df))
 
@@ -95,6 +96,8 @@ class Estimate:
 
 
 def _quantile(probability: float, df: float) -> float:
+    from scipy import stats
+
     return float(stats.norm.ppf(probability) if math.isinf(df) else stats.t.ppf(probability, df))
 
 

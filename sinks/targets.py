@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from sinks.accounts import ALL, TOTAL_REGION, Account
 from sinks.errors import InputError, suggest
@@ -148,6 +147,8 @@ class Sampled:
 
 def normal_draws(value: float, se: float, count: int = 4001) -> NDArray[np.float64]:
     """Quantiles of a normal distribution at even probabilities: draws without chance."""
+    from scipy.special import ndtri  # dear to import, and a run has draws of its own
+
     return value + se * np.asarray(ndtri((np.arange(count) + 0.5) / count))
 
 

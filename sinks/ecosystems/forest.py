@@ -16,10 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import xarray as xr
 
 from sinks import biomass
 from sinks.densities import BIOMASS, density_carbon, density_coefficients
@@ -36,6 +35,9 @@ from sinks.parameters import Coefficient, ParameterSet, Row, parameter_set, reco
 from sinks.plug import Coefficients, Cover, Ecosystem, EcosystemClass, Options, Stratum
 from sinks.quantities import BY_KEY
 from sinks.soilcarbon import soil_carbon, soil_coefficients
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Array = Any
 
@@ -414,6 +416,8 @@ def carbon(
     [Mg C ha⁻¹] and stock_volume [m³ ha⁻¹]. Raises InputError for an unknown type, zone or combination.
     Equations and sources: this module.
     """
+    import xarray as xr  # dear to import, and runs of files do without
+
     chosen = parameters if isinstance(parameters, ParameterSet) else parameter_set(parameters)
     options = Options(
         biomass=kind,

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import xarray as xr
 
-from sinks.area import lattice_of
 from sinks.ecosystems import classes
+from sinks.pixelarea import lattice_of
 from sinks.plotting.ground import Frame
 from sinks.plotting.panels import Classes, Density
 from sinks.plotting.shapes import Shapes, Zones

@@ -14,10 +14,10 @@ from sinks.area import (
     ellipsoid,
     is_equal_area,
     metres_per_unit,
-    pixel_area,
     web_mercator_scale,
 )
 from sinks.errors import InputError
+from sinks.pixelarea import pixel_area
 
 EARTH_KM2 = 510_065_621.724
 
