@@ -5,10 +5,10 @@ Two accounts add up: the sums are exact integers, so the account of the whole is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -120,32 +120,54 @@ class Account:
 
         The region ``total`` is the union of all regions. Standard errors and limits are NaN until they are estimated.
         """
-        infos = {r.id: r for r in self.regions}
-        inside = _amounts(self._inside)
-        found = [_grouped(inside.assign(region_id=TOTAL_REGION)), _grouped(inside)]
-        beyond = [(r.id, r.outside_grid_ha) for r in self.regions]
-        beyond.insert(0, (TOTAL_REGION, sum(area for _, area in beyond)))
-        found.append(_whole([(region, BEYOND, area) for region, area in beyond]))
-        seen = set(inside["region_id"])
-        bare = [r for r in infos if r not in seen]  # no pixel of theirs is on the map
-        found.append(_whole([(region, quantity, 0.0) for region in bare for quantity in ("area", "pixels")]))
-        whole = _in_order(
-            pd.concat([f for f in found if len(f)], ignore_index=True), list(infos), list(inside.columns[3:])
-        )
-        lost = self.strata[self.strata["region_id"] == OUTSIDE_REGIONS]
-        if len(lost):
-            row = _whole([(OUTSIDE_REGIONS, "area", float(lost["area_ha"].sum()))])
-            whole = pd.concat([whole, row], ignore_index=True)
-        names = {TOTAL_REGION: ALL, OUTSIDE_REGIONS: "", **{r.id: r.name for r in self.regions}}
-        whole["region_name"] = whole["region_id"].map(names)
-        whole["unit"] = whole["quantity"].map(unit_of)
-        whole[list(ERROR_COLUMNS)] = np.nan
-        whole = whole[list(TIDY_COLUMNS)]
+        whole = self._values.copy()
+        columns = list(ERROR_COLUMNS)
         if self.errors is None or self.errors.empty:
+            whole[columns] = np.nan
             return whole
-        return whole.drop(columns=[*ERROR_COLUMNS]).merge(
-            self.errors[[*ERROR_KEYS, *ERROR_COLUMNS]], on=list(ERROR_KEYS), how="left"
+        known = {key: n for n, key in enumerate(zip(*(self.errors[c].tolist() for c in ERROR_KEYS), strict=True))}
+        at = [known.get(key, -1) for key in zip(*(whole[c].tolist() for c in ERROR_KEYS), strict=True)]
+        errors = self.errors[columns].to_numpy(np.float64)
+        whole[columns] = np.vstack([errors, np.full((1, len(columns)), np.nan)])[at]
+        return whole
+
+    @cached_property
+    def _values(self) -> pd.DataFrame:
+        """``tidy`` without its errors."""
+        amounts = _amounts(self._inside)
+        regions = [TOTAL_REGION, *(r.id for r in self.regions)]
+        outside = [r.outside_grid_ha for r in self.regions]
+        seen = set(self._inside["region_id"].tolist())
+        bare = [r for r in regions[1:] if r not in seen]  # no pixel of theirs is on the map
+        rows = _in_order(
+            [
+                *_summed(self._inside, amounts),
+                _whole(regions, BEYOND, [sum(outside), *outside]),
+                *(_whole(bare, quantity, [0.0] * len(bare)) for quantity in ("area", "pixels")),
+            ],
+            regions,
+            list(amounts),
         )
+        lost = self.strata["region_id"] == OUTSIDE_REGIONS
+        if lost.any():
+            beyond = _whole([OUTSIDE_REGIONS], "area", [float(self.strata.loc[lost, "area_ha"].sum())])
+            rows = _Rows.joined([rows, beyond])
+        names = {TOTAL_REGION: ALL, OUTSIDE_REGIONS: "", **{r.id: r.name for r in self.regions}}
+        units = {q: unit_of(q) for q in (*amounts, *SUMS, BEYOND)}
+        return pd.DataFrame({
+            "region_id": rows.region, "region_name": [names[r] for r in rows.region], "ecosystem": rows.ecosystem,
+            "forest_type": rows.forest_type, "quantity": rows.quantity, "unit": [units[q] for q in rows.quantity],
+            "value": rows.value,
+        })  # fmt: skip
+
+    def with_errors(self, errors: pd.DataFrame | None) -> Account:
+        """The same account with these errors, without adding up again what it has."""
+        found = replace(self, errors=errors)
+        made = {
+            k: v for k, v in self.__dict__.items() if k in ("strata", "_inside", "_values", "areas", "forest_stock_m3")
+        }
+        found.__dict__.update(made)
+        return found
 
     @cached_property
     def _inside(self) -> pd.DataFrame:
@@ -203,55 +225,93 @@ def _labels(region_id: str, code: int, piece: int, science: Science) -> tuple[An
     )  # fmt: skip
 
 
-def _amounts(strata: pd.DataFrame) -> pd.DataFrame:
+def _amounts(strata: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     """What each row of ``Account.strata`` adds to each quantity of the tidy table; NaN where it has no part in it."""
-    amounts: dict[str, pd.Series] = {"area": strata["area_ha"], "pixels": strata["pixels"].astype(np.float64)}
-    amounts |= {key: strata[key] for key in KEYS}
-    woods = strata["ecosystem"].isin(WOODS)
-    amounts["area_without_biomass"] = strata["area_ha"].where(strata["carbon_agb"].isna(), 0.0).where(woods)
-    pools = strata[list(POOL_KEYS)].sum(axis=1)
-    marks = {overlay: strata[overlay].astype(bool) for overlay in OVERLAYS} | {
-        "organic_soil": strata["soil"] == ORGANIC
+    area = strata["area_ha"].to_numpy(np.float64)
+    amounts = {"area": area, "pixels": strata["pixels"].to_numpy(np.float64)}
+    amounts |= {key: strata[key].to_numpy(np.float64) for key in KEYS}
+    woods = strata["ecosystem"].isin(WOODS).to_numpy(bool)
+    unknown = np.where(np.isnan(amounts["carbon_agb"]), area, 0.0)
+    amounts["area_without_biomass"] = np.where(woods, unknown, np.nan)
+    pools = np.zeros(len(area))
+    for key in POOL_KEYS:
+        pools += np.nan_to_num(amounts[key])
+    marks = {overlay: strata[overlay].to_numpy(bool) for overlay in OVERLAYS} | {
+        "organic_soil": (strata["soil"] == ORGANIC).to_numpy(bool)
     }
+    soil = np.nan_to_num(amounts["carbon_soil"])
     for mark, holds in marks.items():  # "of which": already counted above, never to be added
-        amounts[f"area_on_{mark}"] = strata["area_ha"].where(holds)
-        amounts[f"carbon_soil_on_{mark}"] = strata["carbon_soil"].fillna(0.0).where(holds)
-        amounts[f"carbon_total_on_{mark}"] = pools.where(holds)
-    return pd.concat([strata[["region_id", "ecosystem", "forest_type"]], pd.DataFrame(amounts)], axis=1)
+        amounts[f"area_on_{mark}"] = np.where(holds, area, np.nan)
+        amounts[f"carbon_soil_on_{mark}"] = np.where(holds, soil, np.nan)
+        amounts[f"carbon_total_on_{mark}"] = np.where(holds, pools, np.nan)
+    return amounts
 
 
-def _grouped(amounts: pd.DataFrame) -> pd.DataFrame:
-    """Sums by region × forest type, × ecosystem and × all; a quantity that no row of a group has is left out."""
-    every = {"ecosystem": ALL, "forest_type": ALL}
-    levels = (amounts[amounts["forest_type"] != ""], amounts.assign(forest_type=ALL), amounts.assign(**every))
-    found = []
-    for part in levels:
-        wide = part.groupby(["region_id", "ecosystem", "forest_type"], sort=True).sum(min_count=1)
-        for total, parts in SUMS.items():
-            wide[total] = wide[list(parts)].sum(axis=1, min_count=1)
-        long = wide.melt(ignore_index=False, var_name="quantity", value_name="value").dropna(subset="value")
-        found.append(long.reset_index())
-    return pd.concat([f for f in found if len(f)], ignore_index=True) if any(map(len, found)) else found[0]
+class _Rows(NamedTuple):
+    """Rows of the tidy table, column by column."""
+
+    region: NDArray[np.object_]
+    ecosystem: NDArray[np.object_]
+    forest_type: NDArray[np.object_]
+    quantity: NDArray[np.object_]
+    value: NDArray[np.float64]
+
+    @staticmethod
+    def joined(parts: Sequence[_Rows]) -> _Rows:
+        """The rows of all, one part after the other."""
+        columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return _Rows(*columns)
+
+    def at(self, order: NDArray[np.integer]) -> _Rows:
+        """These rows, in this order."""
+        columns: list[Any] = [column[order] for column in self]
+        return _Rows(*columns)
 
 
-def _whole(rows: Sequence[tuple[str, str, float]]) -> pd.DataFrame:
-    """Rows (region, quantity, value) of all ecosystems together."""
-    frame = pd.DataFrame(rows, columns=["region_id", "quantity", "value"])
-    return frame.assign(ecosystem=ALL, forest_type=ALL)[["region_id", "ecosystem", "forest_type", "quantity", "value"]]
+def _whole(regions: Sequence[str], quantity: str, values: Sequence[float]) -> _Rows:
+    """One quantity of all ecosystems together."""
+    every, same = np.full(len(regions), ALL, object), np.full(len(regions), quantity, object)
+    return _Rows(np.array(regions, object), every, every, same, np.asarray(values, np.float64))
 
 
-def _in_order(tidy: pd.DataFrame, regions: Sequence[str], quantities: Sequence[str]) -> pd.DataFrame:
+def _summed(strata: pd.DataFrame, amounts: Mapping[str, NDArray[np.float64]]) -> Iterator[_Rows]:
+    """Sums by region and total × forest type, × ecosystem and × all; a quantity that no row of a group has is left out."""
+    quantities = np.array([*amounts, *SUMS], object)
+    values = pd.DataFrame(np.stack(list(amounts.values()), axis=1))
+    keys = [pd.factorize(strata[column].to_numpy(object)) for column in ("region_id", "ecosystem", "forest_type")]
+    typed, every = strata["forest_type"].to_numpy(object) != "", np.ones(len(strata), bool)
+    for region in (False, True):
+        for ecosystem, forest_type, keep in ((True, True, typed), (True, False, every), (False, False, every)):
+            levels = list(zip(keys, (region, ecosystem, forest_type), (TOTAL_REGION, ALL, ALL), strict=True))
+            group = np.zeros(len(strata), np.int64)
+            for (codes, names), told, _ in levels:
+                group = group * (len(names) + 1) + (codes if told else len(names))
+            numbers, of = np.unique(group[keep], return_inverse=True)
+            sums = values[keep].groupby(of).sum(min_count=1).to_numpy()  # by pandas, which adds with compensation
+            for parts in SUMS.values():
+                own = sums[:, np.isin(quantities[: sums.shape[1]], parts)]
+                whole = np.where(np.isnan(own).all(axis=1), np.nan, np.nan_to_num(own).sum(axis=1))
+                sums = np.column_stack([sums, whole])
+            g, q = np.nonzero(~np.isnan(sums))
+            named: list[Any] = []
+            for (_, names), _, whole_name in reversed(levels):
+                numbers, code = np.divmod(numbers, len(names) + 1)
+                named.insert(0, np.append(names, whole_name)[code][g])
+            yield _Rows(named[0], named[1], named[2], quantities[q], sums[g, q])
+
+
+def _in_order(parts: Sequence[_Rows], regions: Sequence[str], quantities: Sequence[str]) -> _Rows:
     """The total first, then regions as the user has them; all before ecosystems by name, and these before their types."""
-    place = {region: n for n, region in enumerate((TOTAL_REGION, *regions))}
+    rows = _Rows.joined(parts)
+    place = {region: n for n, region in enumerate(regions)}
     stocks = [q for q in quantities if q in ("area", "pixels", *KEYS)]
     rank = {q: n for n, q in enumerate((*stocks, *SUMS, *(q for q in quantities if q not in stocks), BEYOND))}
-    keys = pd.DataFrame({
-        "region": tidy["region_id"].map(place),
-        "ecosystem": tidy["ecosystem"].where(tidy["ecosystem"] != ALL, ""),
-        "forest_type": tidy["forest_type"].where(tidy["forest_type"] != ALL, ""),
-        "quantity": tidy["quantity"].map(rank),
-    })  # fmt: skip
-    return tidy.loc[keys.sort_values(list(keys.columns), kind="stable").index].reset_index(drop=True)
+    names = {ALL: -1} | {name: n for n, name in enumerate(sorted({*rows.ecosystem, *rows.forest_type} - {ALL}))}
+    ranks = [
+        [rank[q] for q in rows.quantity], [names[f] for f in rows.forest_type], [names[e] for e in rows.ecosystem],
+        [place[r] for r in rows.region],
+    ]  # fmt: skip
+    return rows.at(np.lexsort([np.array(r, np.int64) for r in ranks]))
 
 
 def unit_of(quantity: str) -> str:

@@ -7,7 +7,8 @@ overlap by their nature: permafrost lies under grassland, karst under forest, an
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -34,28 +35,36 @@ def policy_views(account: Account) -> pd.DataFrame:
     names = {TOTAL_REGION: "all regions", **{r.id: r.name for r in account.regions}}
     place = {region: n for n, region in enumerate(names)}
     where = frame["region_id"].map(place).to_numpy(np.float64)  # NaN outside all regions
-    found = []
+    found: dict[str, list[Any]] = {column: [] for column in COLUMNS}
     for view in records("policy_views"):
-        member = _members(frame, view["ecosystems"], view["mark"]).to_numpy() & np.isfinite(where)
+        member = _members(frame, view["ecosystems"], view["mark"]) & np.isfinite(where)
         if not member.any():
             continue
-        part, at = frame[member], where[member].astype(np.int64)
+        at = where[member].astype(np.int64)
         stock = list(POOL_KEYS) if view["quantity"] == "carbon_total" else [view["quantity"]]
-        found.append(pd.DataFrame({
-            "region_id": list(names), "region_name": list(names.values()), "view": view["view"], "name_en": view["name_en"],
-            "name_zh": view["name_zh"], "articles": view["articles"].replace(";", ", "),
-            "area_ha": np.nan_to_num(_by_region(part, ["area_ha"], at, len(names))),
-            "carbon_mg": _by_region(part, stock, at, len(names)),
-            "carbon_soil_deep_mg": _by_region(part, [DEEP.key], at, len(names)),
-            "sink_mg_yr": _by_region(part, view["sinks"].split(";"), at, len(names)),
+
+        def summed(keys: Sequence[str], member: NDArray[np.bool_] = member, at: NDArray[np.int64] = at) -> list[float]:
+            return _by_region([frame[key].to_numpy(np.float64)[member] for key in keys], at, len(names)).tolist()
+
+        alike = {
+            "view": view["view"], "name_en": view["name_en"], "name_zh": view["name_zh"],
+            "articles": view["articles"].replace(";", ", "),
             "note": "; ".join(text for text in (DO_NOT_SUM, view["note"]) if text),
-        }))  # fmt: skip
-    return pd.concat(found, ignore_index=True)[list(COLUMNS)] if found else pd.DataFrame([], columns=list(COLUMNS))
+        }  # fmt: skip
+        told = {
+            "region_id": list(names), "region_name": list(names.values()),
+            "area_ha": np.nan_to_num(summed(["area_ha"])).tolist(), "carbon_mg": summed(stock),
+            "carbon_soil_deep_mg": summed([DEEP.key]), "sink_mg_yr": summed(view["sinks"].split(";")),
+            **{column: [text] * len(names) for column, text in alike.items()},
+        }  # fmt: skip
+        for column in COLUMNS:
+            found[column] += told[column]
+    return pd.DataFrame(found) if found["view"] else pd.DataFrame([], columns=list(COLUMNS))
 
 
-def _by_region(part: pd.DataFrame, keys: list[str], at: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+def _by_region(columns: Sequence[NDArray[np.float64]], at: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """Sums of these columns by region, the union of all first; NaN where a region has no value. at : region of each row."""
-    values = part[keys].to_numpy(np.float64)
+    values = np.stack(columns, axis=1)
     known = np.isfinite(values).any(axis=1)
     sums = np.bincount(at[known], np.nansum(values[known], axis=1), n)
     there = np.bincount(at[known], minlength=n) > 0
@@ -63,12 +72,12 @@ def _by_region(part: pd.DataFrame, keys: list[str], at: NDArray[np.int64], n: in
     return np.where(there, sums, np.nan)
 
 
-def _members(frame: pd.DataFrame, ecosystems: str, mark: str) -> pd.Series:
-    member = pd.Series(True, index=frame.index)
+def _members(frame: pd.DataFrame, ecosystems: str, mark: str) -> NDArray[np.bool_]:
+    member = np.ones(len(frame), bool)
     if ecosystems:
-        member &= frame["ecosystem"].isin(ecosystems.split(";"))
+        member &= frame["ecosystem"].isin(ecosystems.split(";")).to_numpy(bool)
     if mark == "organic_soil":
-        member &= frame["soil"] == ORGANIC
+        member &= (frame["soil"] == ORGANIC).to_numpy(bool)
     elif mark:
-        member &= frame[mark].astype(bool)
+        member &= frame[mark].to_numpy(bool)
     return member

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,7 +97,7 @@ def rollup(
     with workspace(folder) as work, log_file(folder):
         work.begin({"the command": "rollup"})  # whatever runs it is of: all of it is done again
         table, notes = _certainty(parts, account)
-        account = replace(account, errors=table if len(table) else None)
+        account = account.with_errors(table if len(table) else None)
         gap = _gap(parts, boundary) if boundary else np.nan
         if gap > 0:
             warnings.append(f"{gap:,.1f} ha inside {boundary} are in no run")

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
         maps_made = walk.maps(partial.shards, _tags(plan))
         account = Account.build(partial.sums, plan.block_plan.science, plan.regions, _context(plan))
         sure = _certainty(plan, partial, account)
-        account = replace(account, errors=sure.table)
+        account = account.with_errors(sure.table)
         found = closure.checks(account, partial, _step(plan))
         closure.require(found, partial.sums.clipped)
         coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)

@@ -1,6 +1,7 @@
 """The account: what it says, that parts add up to the whole, and what may not be added."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sinks import coding, exactsum, onepass
@@ -70,6 +71,22 @@ def test_pools_sum_to_the_total_in_every_row_group():
     pools = wide[[c for c in wide if c.startswith("carbon_") and c not in ("carbon_total",)]].sum(axis=1)
     has = wide["carbon_total"].notna()
     assert pools[has].to_numpy() == pytest.approx(wide["carbon_total"][has].to_numpy(), rel=1e-12)
+
+
+def test_errors_are_told_beside_the_values_that_they_belong_to():
+    a = account(ROWS)
+    before = a.tidy
+    known = {"region_id": ["01", "total"], "ecosystem": ["forest", "all"], "forest_type": ["all", "all"],
+             "quantity": ["carbon_agb", "carbon_total"], "se": [3.0, 7.0], "low": [1.0, 2.0], "high": [9.0, 8.0]}  # fmt: skip
+    told = a.with_errors(pd.DataFrame(known)).tidy
+    there = told[told["se"].notna()].set_index(["region_id", "ecosystem", "forest_type", "quantity"])
+    assert there["se"].to_dict() == {
+        ("total", "all", "all", "carbon_total"): 7.0,
+        ("01", "forest", "all", "carbon_agb"): 3.0,
+    }
+    assert there.loc[("01", "forest", "all", "carbon_agb"), ["low", "high"]].tolist() == [1.0, 9.0]
+    pd.testing.assert_frame_equal(told.iloc[:, :7], before.iloc[:, :7])
+    assert before["se"].isna().all()
 
 
 def test_two_accounts_add_up_to_the_one_of_everything_bit_by_bit():
