@@ -93,11 +93,6 @@ class Stack:
         """One layer as it is held."""
         return self.fine[self.fine_at.index(at)] if at in self.fine_at else self.coarse[self.coarse_at.index(at)]
 
-    def span(self, at: int, where: NDArray[np.uint8]) -> tuple[float, float]:
-        """Least and most value of a layer in the pixels (h, w) where this is not 0; +inf and −inf where there is none."""
-        lattice = Lattice.whole(*where.shape) if at in self.fine_at else self.lattice
-        return lattice.span(self.held(at), where)
-
     def layer(self, at: int) -> NDArray[np.float32]:
         """One layer of the block (h, w)."""
         return self.held(at) if at in self.fine_at else self.lattice.spread(self.held(at))

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks import exactsum
+from sinks import exactsum, quadsum
 from sinks.coding import Packed
 from sinks.lattice import Stack
 from sinks.strata import Pieces
@@ -84,16 +84,21 @@ class Survey:
 
 
 @numba.njit(nogil=True, cache=True)
-def _mark(code: NDArray[np.int32], region: NDArray[np.int32], seen: NDArray[np.bool_]) -> None:
-    """Mark every pair of region and code; neighbours mostly repeat, and are then skipped."""
+def _mark(code: NDArray[np.uint32], region: NDArray[np.uint32], seen: NDArray[np.bool_]) -> None:
+    """Mark every pair of region and code. Rows that lie in one region, as most do, are quicker looked over."""
     h, w = code.shape
-    last_c, last_r = np.int32(-1), np.int32(-1)
     for i in range(h):
+        line, here = code[i], region[i]
+        first, other = here[0], False
         for j in range(w):
-            c, r = code[i, j], region[i, j]
-            if c != last_c or r != last_r:
-                seen[r, c] = True
-                last_c, last_r = c, r
+            other |= here[j] != first
+        if other:
+            for j in range(w):
+                seen[here[j], line[j]] = True
+        else:
+            row = seen[first]
+            for j in range(w):
+                row[line[j]] = True
 
 
 def survey(packed: Packed, region: NDArray[np.int32], n_regions: int) -> Survey:
@@ -105,10 +110,10 @@ def survey(packed: Packed, region: NDArray[np.int32], n_regions: int) -> Survey:
         small = np.full(n_codes, -1, np.int32)
         small[here] = np.arange(here.size, dtype=np.int32)
         seen = np.zeros((n_regions, here.size), np.bool_)
-        _mark(small[code], region, seen)
+        _mark(_unsigned(small[code]), _unsigned(region), seen)
     else:
         seen = np.zeros((n_regions, n_codes), np.bool_)
-        _mark(code, region, seen)
+        _mark(_unsigned(code), _unsigned(region), seen)
         here = np.flatnonzero(seen.any(axis=0)).astype(np.int32)
         seen = seen[:, here]
     regions = np.flatnonzero(seen.any(axis=1)).astype(np.int32)
@@ -185,37 +190,44 @@ def _stored_total(stored: NDArray, nodata: float, area: NDArray[np.float64]) -> 
 
 @numba.njit(nogil=True, cache=True)
 def _flush(
-    here: NDArray[np.int64], acc: NDArray[np.float64], count: NDArray[np.int64], digits: NDArray[np.int64]
+    sums: NDArray[np.float64], further: NDArray[np.float64], count: NDArray[np.int64], digits: NDArray[np.int64]
 ) -> None:
-    """Move a grain's counts and float sums into the exact sums, lane by lane, and clear them."""
-    lanes = np.int64(_LANES)
+    """Move a grain's sums into the exact ones, lane by lane, and clear them."""
+    lanes, width = np.int64(_LANES), np.int64(quadsum.WIDTH)
+    n_terms = digits.shape[1] - 2
+    four = np.empty(width)
     for q in range(count.size):
-        first = q * lanes
-        pixels = here[first : first + lanes].sum()
-        if pixels == 0:
+        four[:] = 0.0
+        for slot in range(q * lanes, (q + 1) * lanes):
+            for s in range(width):
+                four[s] += sums[slot * width + s]
+                sums[slot * width + s] = 0.0
+        if four[0] == 0.0:
             continue
-        count[q] += pixels
-        here[first : first + lanes] = 0
-        for s in range(acc.shape[0]):
+        count[q] += np.int64(four[0])
+        exactsum.add(digits[q, 0], four[1])
+        if n_terms:
+            exactsum.add(digits[q, 1], four[2])
+            exactsum.add(digits[q, n_terms + 1], four[3])
+        for m in range(1, n_terms):
             total = 0.0
-            for slot in range(first, first + lanes):
-                total += acc[s, slot]
-                acc[s, slot] = 0.0
-            if total != 0.0:
-                exactsum.add(digits[q, s], total)
+            for slot in range(q * lanes, (q + 1) * lanes):
+                total += further[m - 1, slot]
+                further[m - 1, slot] = 0.0
+            exactsum.add(digits[q, 1 + m], total)
 
 
 @numba.njit(nogil=True, cache=True)
 def _unfold(
-    fine: NDArray[np.float32], coarse: NDArray[np.float32], place: NDArray[np.int64], row: int, i: int, cols: NDArray[np.int64],
-    values: NDArray[np.float32],
+    fine: NDArray[np.float32], coarse: NDArray[np.float32], place: NDArray[np.int64], row: int, i: int, left: int,
+    cols: NDArray[np.int64], values: NDArray[np.float32],
 ) -> None:  # fmt: skip
     """One row of a grain of every term, 0 where it has no value: strata without a value do not use it.
 
-    cols : of the lattice, of these pixels; row : of the lattice; i : of ``fine``, which holds these columns only.
+    i, left : row and first column of the grain; row, cols : of the lattice, of these pixels.
     """
     for m in range(fine.shape[0]):
-        line, held = values[place[m]], fine[m, i]
+        line, held = values[place[m]], fine[m, i, left : left + cols.size]
         for n in range(held.size):
             line[n] = held[n] if held[n] == held[n] else np.float32(0.0)
     for m in range(coarse.shape[0]):
@@ -228,58 +240,57 @@ def _unfold(
 @numba.njit(nogil=True, cache=True)
 def _find_row(
     code: NDArray[np.uint32], region: NDArray[np.uint32], values: NDArray[np.float32], local_region: NDArray[np.uint32],
-    pair_of: NDArray[np.uint32], stratum: NDArray[np.uint32], edges: NDArray[np.float64], at: NDArray[np.uint32],
+    pair_of: NDArray[np.uint32], edges: NDArray[np.float64], at: NDArray[np.uint32],
 ) -> None:  # fmt: skip
     """The number of (pair, piece) of every pixel of a row of a grain, into ``at``.
 
-    Without a branch: neighbours differ too often on real maps for a processor to guess. edges (strata, most edges), padded with
+    Without a branch: neighbours differ too often on real maps for a processor to guess. edges (most edges, pairs), padded with
     infinity.
     """
-    most = edges.shape[1]
-    for n in range(code.size):
-        at[n] = pair_of[local_region[region[n]], code[n]]
+    most, one = edges.shape[0], pair_of.shape[0] == 1  # a block within one region: its regions need not be read again
+    row = pair_of[0]
     if most == 1:
-        x, edge = values[0], edges[:, 0]
+        x, edge = values[0], edges[0]
+        if one:
+            for n in range(code.size):
+                p = row[code[n]]
+                at[n] = np.uint32(2) * p + np.uint32(np.float64(x[n]) > edge[p])
+        else:
+            for n in range(code.size):
+                p = pair_of[local_region[region[n]], code[n]]
+                at[n] = np.uint32(2) * p + np.uint32(np.float64(x[n]) > edge[p])
+        return
+    if one:
         for n in range(code.size):
-            at[n] = np.uint32(2) * at[n] + np.uint32(np.float64(x[n]) > edge[stratum[at[n]]])
-    elif most:
+            at[n] = row[code[n]]
+    else:
+        for n in range(code.size):
+            at[n] = pair_of[local_region[region[n]], code[n]]
+    if most:
         x = values[0]
         for n in range(code.size):
             p = at[n]
             k = np.uint32(0)
             for e in range(most):
-                k += np.uint32(np.float64(x[n]) > edges[stratum[p], e])
+                k += np.uint32(np.float64(x[n]) > edges[e, p])
             at[n] = p * np.uint32(most + 1) + k
 
 
 @numba.njit(nogil=True, cache=True)
 def _add_row(
-    at: NDArray[np.uint32], weight: NDArray[np.float64], values: NDArray[np.float32], here: NDArray[np.int64],
-    acc: NDArray[np.float64],
+    at: NDArray[np.uint32], weight: NDArray[np.float64], values: NDArray[np.float32], sums: NDArray[np.float64],
+    further: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Add every pixel of a row of a grain to the sums of its (pair, piece). A value that is absent is 0 and adds nothing.
 
-    weight : area of each pixel; here (pair × piece × lane,); acc (statistics, pair × piece × lane). Neighbours add in different
-    lanes, for a sum in memory waits for the one before it.
+    weight : area of each pixel; sums (pair × piece × lane × 4,), of the first term; further (terms − 1, pair × piece × lane).
+    Neighbours add in different lanes, for a sum in memory waits for the one before it.
     """
-    n_terms = values.shape[0]
-    if n_terms == 0:
-        area = acc[0]
-        for n in range(at.size):
-            slot = at[n] * _LANES + np.uint32(n) % _LANES
-            here[slot] += 1
-            area[slot] += weight[n]
-        return
-    area, total, square, y = acc[0], acc[1], acc[n_terms + 1], values[0]
+    y = values[0]
     for n in range(at.size):
-        slot = at[n] * _LANES + np.uint32(n) % _LANES
-        x, w = np.float64(y[n]), weight[n]
-        here[slot] += 1
-        area[slot] += w
-        total[slot] += w * x
-        square[slot] += w * x * x
-    for m in range(1, n_terms):
-        total, y = acc[1 + m], values[m]
+        quadsum.add(sums, at[n] * _LANES + np.uint32(n) % _LANES, weight[n], np.float64(y[n]))
+    for m in range(further.shape[0]):
+        total, y = further[m], values[1 + m]
         for n in range(at.size):
             total[at[n] * _LANES + np.uint32(n) % _LANES] += weight[n] * np.float64(y[n])
 
@@ -296,9 +307,14 @@ def _write_row(
     """
     clipped = 0
     constant = lines[0]
-    for n in range(at.size):
-        room[n] = constant[at[n]]
-    for t in terms:
+    if terms.size:
+        slope, y = lines[1 + terms[0]], values[terms[0]]
+        for n in range(at.size):
+            room[n] = constant[at[n]] + slope[at[n]] * np.float64(y[n])
+    else:
+        for n in range(at.size):
+            room[n] = constant[at[n]]
+    for t in terms[1:]:
         slope, y = lines[1 + t], values[t]
         for n in range(at.size):
             room[n] += slope[at[n]] * np.float64(y[n])
@@ -326,7 +342,6 @@ def _walk(
     place: NDArray[np.int64],
     local_region: NDArray[np.uint32],
     pair_of: NDArray[np.uint32],
-    stratum: NDArray[np.uint32],
     edges: NDArray[np.float64],
     lines: NDArray[np.float64],
     terms: NDArray[np.int64],
@@ -334,40 +349,39 @@ def _walk(
     integer: bool,
     floats: NDArray[np.float32],
     ints: NDArray[np.uint16],
+    sums: NDArray[np.float64],
     count: NDArray[np.int64],
     digits: NDArray[np.int64],
 ) -> int:
     h, w = code.shape
     n_terms, n_maps = place.size, lines.shape[0]
-    values = np.zeros(
-        (n_terms, GRAIN), np.float32
-    )  # a row of a grain: what is held on the lattice is unfolded here only
+    # A row of a grain: what is held on the lattice is unfolded here only. Where there is no term, zeros stand for one.
+    values = np.zeros((max(n_terms, 1), GRAIN), np.float32)
     at = np.empty(GRAIN, np.uint32)
     room = np.empty(GRAIN)
     weight = np.empty(GRAIN)
     wide = area.shape[1] > 1
-    acc = np.zeros((2 + n_terms, count.size * np.int64(_LANES)))
-    here = np.zeros(count.size * np.int64(_LANES), np.int64)
+    further = np.zeros((max(n_terms - 1, 0), count.size * np.int64(_LANES)))
     clipped = 0
     for gi in range(0, h, GRAIN):
         for gj in range(0, w, GRAIN):
             right = min(gj + GRAIN, w)
             width = right - gj
             for i in range(gi, min(gi + GRAIN, h)):
-                _unfold(fine[:, :, gj:right], coarse, place, rows[i], i, cols[gj:right], values)
+                _unfold(fine, coarse, place, rows[i], i, gj, cols[gj:right], values)
                 if wide:
                     weight[:width] = area[i, gj:right]
                 else:
                     weight[:width] = area[i, 0]
-                _find_row(code[i, gj:right], region[i, gj:right], values, local_region, pair_of, stratum, edges, at)
-                _add_row(at[:width], weight, values, here, acc)
+                _find_row(code[i, gj:right], region[i, gj:right], values, local_region, pair_of, edges, at)
+                _add_row(at[:width], weight, values, sums, further)
                 for m in range(n_maps):
                     clipped += _write_row(
                         at[:width], lines[m], terms[m, : n_used[m]], values, integer, room,
                         floats[m, i, gj:right] if floats.shape[0] else floats[:0, 0, 0],
                         ints[m, i, gj:right] if ints.shape[0] else ints[:0, 0, 0],
                     )  # fmt: skip
-            _flush(here, acc, count, digits)
+            _flush(sums, further, count, digits)
     return clipped
 
 
@@ -424,14 +438,16 @@ def run(
         lines /= np.asarray(request.steps)[:, None, None]
         lines[:, 0] += 0.5
     used = (lines[:, 1:] != 0).any(axis=2)
+    used_first = np.argsort(~used, axis=1, kind="stable")
+    edges = np.ascontiguousarray(strata.edges[place, : pieces - 1].T)
     pair_of = np.ascontiguousarray(seen.pair[:, seen.local_code])
     count = np.zeros(place.size * pieces, np.int64)
     digits = np.zeros((count.size, statistics(len(terms)), exactsum.DIGITS), np.int64)
     clipped = _walk(
         _unsigned(code), _unsigned(region), area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
         np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), _unsigned(seen.local_region), _unsigned(pair_of),
-        _unsigned(place), strata.edges[:, : pieces - 1], lines, np.argsort(~used, axis=1, kind="stable"), used.sum(axis=1),
-        request.integer, floats, ints, count, digits,
+        edges, lines, used_first, used.sum(axis=1), request.integer, floats, ints,
+        quadsum.room_for(count.size * int(_LANES)), count, digits,
     )  # fmt: skip
     found = np.flatnonzero(count)
     at, piece = np.divmod(found, pieces)

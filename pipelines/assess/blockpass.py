@@ -18,7 +18,7 @@ from sinks.climate import zone_by_latitude
 from sinks.coverage import ForestDefinition
 from sinks.lattice import Lattice, Stack
 from sinks.layers import CLASS, problem
-from sinks.patches import large_enough
+from sinks.patches import too_small
 from sinks.pixels import Look, Recipe, look
 from sinks.quantities import TOTAL, VOLUME
 from sinks.science import Science
@@ -141,13 +141,14 @@ class BlockTask:
 @dataclass(frozen=True)
 class Prepared:
     """A block that has been read and coded. cover : places of the covers; raw : the land cover's own values;
-    guessed : by class layer, pixels that have no class in it."""
+    guessed : by class layer, pixels that have no class in it; spans : by other layer, the least and most value."""
 
     cover: NDArray[np.uint8]
     raw: NDArray
     packed: coding.Packed
     terms: Stack
     guessed: Mapping[str, int]
+    spans: Mapping[str, tuple[float, float]]
 
 
 def prepare(
@@ -163,12 +164,13 @@ def prepare(
     wide = own if wide is None else wide
     cover = inner(wide, halo)
     if not cover.any():  # open sea: nothing else there is read
-        return Prepared(cover, inner(raw, halo), *coding.pack_nothing(cover, len(plan.recipe.terms())), {})
-    outer, seen, terms, guessed = strata_of(plan, block, wide, read_layers(plan, block, cover))
+        return Prepared(cover, inner(raw, halo), *coding.pack_nothing(cover, len(plan.recipe.terms())), {}, {})
+    layers, spans = read_layers(plan, block, cover)
+    outer, seen, terms, guessed = strata_of(plan, block, wide, layers)
     if earlier is not None:
         outer.insert(1, np.where(_changed(plan, earlier, outer[0]), earlier, 0).astype(np.uint8))
     packed = coding.pack(outer, seen.categories, plan.science.coding.radices, terms)
-    return Prepared(cover, inner(raw, halo), packed, terms, guessed)
+    return Prepared(cover, inner(raw, halo), packed, terms, guessed, spans)
 
 
 def classes_of(plan: BlockPlan) -> NDArray[np.uint8]:
@@ -200,16 +202,13 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
     check_area(code, area, sums)
     shards = _write(plan, block, arrays, packed, seen)
-    span = (np.inf, -np.inf)
-    if plan.science.options.biomass in plan.science.coding.terms:
-        span = term.span(0, read.cover)
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,
         _unknown(read.raw, read.cover, area),
         region_area(plan, region, area),
         shards,
-        span,
+        read.spans.get(str(plan.science.options.biomass), (np.inf, -np.inf)),
         read.guessed,
         total,
         cells_of(plan, block, packed, region, area, term, seen),
@@ -260,27 +259,28 @@ def read_cover(plan: BlockPlan, block: Block, halo: int = 0) -> tuple[NDArray[np
     return cover, raw
 
 
-def read_layers(plan: BlockPlan, block: Block, cover: NDArray[np.uint8]) -> dict[str, align.Values]:
-    """The block's values of every layer but the land cover, what repeats held once.
+def read_layers(
+    plan: BlockPlan, block: Block, cover: NDArray[np.uint8]
+) -> tuple[dict[str, align.Values], dict[str, tuple[float, float]]]:
+    """The block's values of every layer but the land cover, what repeats held once; and the span of those that are no classes.
 
     cover : places of the covers. Raises InputError where a pixel that has one has a value that cannot be.
     """
-    found = {}
+    found, spans = {}, {}
     for name, alignment in plan.alignments.items():
         if name == "landcover":
             continue
         values = align.read_once(alignment, block)
         if alignment.source.layer.kind == CLASS:
-            values = align.Values(_codes(values), lattice=values.lattice)
-        found[name] = values
-        if alignment.source.layer.kind != CLASS and (
-            wrong := problem(name, *_lattice(values).span(values.data, cover))
-        ):
+            found[name] = align.Values(_codes(values), lattice=values.lattice)
+            continue
+        found[name], spans[name] = values, _lattice(values).span(values.data, cover)
+        if wrong := problem(name, *spans[name]):
             raise InputError(
                 f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
                 f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"
             )
-    return found
+    return found, spans
 
 
 def _codes(values: align.Values) -> NDArray[np.uint8]:
@@ -360,11 +360,8 @@ def _tree_state(
     """0 counted, 1 below the canopy threshold, 2 in too small a patch: for forest pixels; 0 elsewhere."""
     halo = plan.patch - 1
     stands = coding.look_up(_forest_places(plan), wide, 0)
-    state = np.zeros((block.height, block.width), np.uint8)
-    if not stands.any():
-        return state
-    forest = inner(stands, halo)
-    if "canopy" in plan.alignments:
+    open_stands = None
+    if "canopy" in plan.alignments and stands.any():
         given = layers["canopy"]
         canopy = (
             align.read(plan.alignments["canopy"], block, halo=halo).data if halo else _lattice(given).spread(given.data)
@@ -372,11 +369,10 @@ def _tree_state(
         least = plan.definition.canopy_percent
         open_stands = stands & ((canopy < least) if plan.definition.name == "china" else (canopy <= least))
         stands = stands & ~open_stands
-        state[inner(open_stands, halo)] = 1
-        forest = inner(stands, halo)
-    if plan.patch > 1:
-        small = forest & ~large_enough(stands, plan.patch, halo)
-        state |= small.view(np.uint8) << 1
+    state = too_small(stands, plan.patch, halo).view(np.uint8)
+    state <<= 1
+    if open_stands is not None:
+        state |= inner(open_stands, halo).view(np.uint8)
     return state
 
 

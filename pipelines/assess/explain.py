@@ -54,7 +54,7 @@ def _pixel(plan: Plan, block: Block) -> dict[str, Any]:
     p = plan.block_plan
     wide, around = blockpass.read_cover(p, block, p.patch - 1)
     raw = blockpass.inner(around, p.patch - 1)
-    layers = blockpass.read_layers(p, block, blockpass.inner(wide, p.patch - 1))
+    layers, _ = blockpass.read_layers(p, block, blockpass.inner(wide, p.patch - 1))
     outer, seen, terms, _ = blockpass.strata_of(p, block, wide, layers)
     packed = coding.pack(outer, seen.categories, p.science.coding.radices, terms)
     code = int(packed.meaning(packed.code)[0, 0])

@@ -15,7 +15,7 @@ from pipelines.outputs import maps
 from sinks import errorcells, onepass, transitions
 from sinks.coding import BEFORE
 from sinks.onepass import NODATA_FLOAT, NODATA_UINT16, MapRequest
-from sinks.patches import large_enough
+from sinks.patches import too_small
 from sinks.quantities import TOTAL
 from sinks.strata import SD
 from sinks.sums import Sums, merge
@@ -194,7 +194,7 @@ def _covers(plan: ChangePlan, block: Block, area: NDArray[np.float64]) -> tuple[
         # Covers of an epoch are those of the epoch before and then its own, so places of the one hold in the other.
         changed = (kinds[before] != kinds[cover]) & (before > 1) & (cover > 1)
         keep = np.zeros(cover.shape, bool)
-        keep[step:-step, step:-step] = changed[step:-step, step:-step] & ~large_enough(changed, plan.patch, step)
+        keep[step:-step, step:-step] = too_small(changed, plan.patch, step)
         cover = np.where(keep, before, cover)
         held |= blockpass.inner(keep, halo)
         found.append(cover)

@@ -72,19 +72,20 @@ class Encoding:
 
 def encoded(array: NDArray[Any], encoding: Encoding) -> Iterator[bytes]:
     """The tiles of an array (h, w), row by row; no bytes where all of one is nodata. Edges are padded with nodata."""
-    room = np.empty((TILE, TILE), array.dtype)
+    room, ready = np.empty((TILE, TILE), array.dtype), np.empty((TILE, TILE), array.dtype)
     stored = array.dtype.type(encoding.nodata)
     for row in range(0, array.shape[0], TILE):
         for col in range(0, array.shape[1], TILE):
             tile = array[row : row + TILE, col : col + TILE]
-            if tile.shape != room.shape:
-                room[:] = stored
-                room[: tile.shape[0], : tile.shape[1]] = tile
-                tile = room
             if _is_nothing(tile, stored):
                 yield b""
+                continue
+            if tile.shape == room.shape:
+                np.copyto(room, tile)
             else:
-                yield codec.compress(_predicted(tile, encoding.predictor), ZLEVEL)
+                room[:] = stored
+                room[: tile.shape[0], : tile.shape[1]] = tile
+            yield codec.compress(_predicted(room, ready, encoding.predictor), ZLEVEL)
 
 
 def decoded(tile: bytes, encoding: Encoding) -> NDArray[Any]:
@@ -106,12 +107,15 @@ def decoded(tile: bytes, encoding: Encoding) -> NDArray[Any]:
     return _added_up(np.frombuffer(data, _unsigned(dtype)).reshape(TILE, TILE)).view(dtype)
 
 
-def _predicted(tile: NDArray[Any], predictor: int) -> NDArray[Any]:
+def _predicted(tile: NDArray[Any], room: NDArray[Any], predictor: int) -> NDArray[Any]:
+    """What is compressed of a tile that lies in one piece of memory; made in ``room``, of the same shape and type."""
     if predictor == 1:
-        return np.ascontiguousarray(tile)
+        return tile
     if predictor == 3:
-        return _planes(np.ascontiguousarray(tile).view(np.uint8))
-    return _differences(tile.view(_unsigned(tile.dtype)))
+        return _planes(tile.view(np.uint8))
+    unsigned = _unsigned(tile.dtype)
+    _differences(tile.view(unsigned), room.view(unsigned))
+    return room
 
 
 def _unsigned(dtype: np.dtype) -> np.dtype:
@@ -127,15 +131,13 @@ def _is_nothing(tile: NDArray[Any], nodata: Any) -> bool:
 
 
 @numba.njit(nogil=True, cache=True)
-def _differences(tile: NDArray[Any]) -> NDArray[Any]:
+def _differences(tile: NDArray[Any], out: NDArray[Any]) -> None:
     """Predictor 2 of TIFF: every pixel less the one before it in its row."""
-    out = np.empty(tile.shape, tile.dtype)
     for i in range(tile.shape[0]):
         line, row = out[i], tile[i]
         line[0] = row[0]
         for j in range(1, row.size):
             line[j] = row[j] - row[j - 1]
-    return out
 
 
 @numba.njit(nogil=True, cache=True)
