@@ -295,39 +295,45 @@ def _add_row(
             total[at[n] * _LANES + np.uint32(n) % _LANES] += weight[n] * np.float64(y[n])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _write_row(
-    at: NDArray[np.uint32], lines: NDArray[np.float64], terms: NDArray[np.int64], values: NDArray[np.float32], integer: bool,
-    room: NDArray[np.float64], floats: NDArray[np.float32], ints: NDArray[np.uint16],
-) -> int:  # fmt: skip
-    """Evaluate one map along a row of a grain: into ``ints`` or ``floats``. How many did not fit.
-
-    lines (1 + terms, pair × piece), in steps and with the half that rounds where the map is of integers; a constant that is NaN
-    makes nodata; terms : those that enter anywhere.
-    """
-    clipped = 0
-    constant = lines[0]
-    if terms.size:
-        slope, y = lines[1 + terms[0]], values[terms[0]]
-        for n in range(at.size):
-            room[n] = constant[at[n]] + slope[at[n]] * np.float64(y[n])
-    else:
-        for n in range(at.size):
-            room[n] = constant[at[n]]
+@numba.njit(nogil=True, cache=True)
+def _evaluate_row(
+    at: NDArray[np.uint32], lines: NDArray[np.float64], terms: NDArray[np.int64], values: NDArray[np.float32],
+    room: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """One map along a row of a grain, into ``room``. lines (1 + terms, pair × piece); terms : those that enter anywhere, one at
+    least."""
+    constant, slope, y = lines[0], lines[1 + terms[0]], values[terms[0]]
+    for n in range(at.size):
+        room[n] = constant[at[n]] + slope[at[n]] * np.float64(y[n])
     for t in terms[1:]:
         slope, y = lines[1 + t], values[t]
         for n in range(at.size):
             room[n] += slope[at[n]] * np.float64(y[n])
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _store(room: NDArray[np.float64], integer: bool, floats: NDArray[np.float32], ints: NDArray[np.uint16]) -> int:
+    """Values of a map as they are stored, in ``ints`` or ``floats``; NaN is nodata. How many did not fit.
+
+    Those of a map of integers come in steps, with the half that rounds.
+    """
+    clipped = 0
     if integer:
-        for n in range(at.size):
+        for n in range(room.size):
             v = room[n]
-            clipped += (v < 0.0) | (v >= 65535.0)
+            clipped += _beyond(v)
             fits = min(max(v, 0.0), 65534.0)
             ints[n] = np.uint16(np.int32(fits if v == v else 65535.0))
     else:
-        for n in range(at.size):
+        for n in range(room.size):
             floats[n] = np.float32(room[n]) if room[n] == room[n] else NODATA_FLOAT
     return clipped
+
+
+@numba.njit(nogil=True, cache=True)
+def _beyond(value: float) -> bool:
+    """Whether a map of integers cannot hold this."""
+    return (value < 0.0) | (value >= 65535.0)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -362,6 +368,11 @@ def _walk(
     weight = np.empty(GRAIN)
     wide = area.shape[1] > 1
     further = np.zeros((max(n_terms - 1, 0), count.size * np.int64(_LANES)))
+    # A map without a term has as many values as there are (pair, piece).
+    float_of, int_of = np.empty((n_maps, count.size), np.float32), np.empty((n_maps, count.size), np.uint16)
+    for m in range(n_maps):
+        if n_used[m] == 0:
+            _store(lines[m, 0], integer, float_of[m], int_of[m])
     clipped = 0
     for gi in range(0, h, GRAIN):
         for gj in range(0, w, GRAIN):
@@ -376,12 +387,24 @@ def _walk(
                 _find_row(code[i, gj:right], region[i, gj:right], values, local_region, pair_of, edges, at)
                 _add_row(at[:width], weight, values, sums, further)
                 for m in range(n_maps):
-                    clipped += _write_row(
-                        at[:width], lines[m], terms[m, : n_used[m]], values, integer, room,
-                        floats[m, i, gj:right] if floats.shape[0] else floats[:0, 0, 0],
-                        ints[m, i, gj:right] if ints.shape[0] else ints[:0, 0, 0],
-                    )  # fmt: skip
+                    if n_used[m]:
+                        _evaluate_row(at[:width], lines[m], terms[m, : n_used[m]], values, room)
+                        clipped += _store(
+                            room[:width], integer, floats[m, i, gj:right] if not integer else floats[:0, 0, 0],
+                            ints[m, i, gj:right] if integer else ints[:0, 0, 0],
+                        )  # fmt: skip
+                    elif integer:
+                        for n in range(width):
+                            ints[m, i, gj + n] = int_of[m, at[n]]
+                    else:
+                        for n in range(width):
+                            floats[m, i, gj + n] = float_of[m, at[n]]
             _flush(sums, further, count, digits)
+    if integer:
+        for m in range(n_maps):
+            for q in range(count.size):
+                if n_used[m] == 0 and _beyond(lines[m, 0, q]):
+                    clipped += count[q]
     return clipped
 
 

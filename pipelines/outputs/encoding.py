@@ -72,6 +72,7 @@ class Encoding:
 
 def encoded(array: NDArray[Any], encoding: Encoding) -> Iterator[bytes]:
     """The tiles of an array (h, w), row by row; no bytes where all of one is nodata. Edges are padded with nodata."""
+    array = np.ascontiguousarray(array)
     room, ready = np.empty((TILE, TILE), array.dtype), np.empty((TILE, TILE), array.dtype)
     stored = array.dtype.type(encoding.nodata)
     for row in range(0, array.shape[0], TILE):
@@ -79,13 +80,12 @@ def encoded(array: NDArray[Any], encoding: Encoding) -> Iterator[bytes]:
             tile = array[row : row + TILE, col : col + TILE]
             if _is_nothing(tile, stored):
                 yield b""
-                continue
-            if tile.shape == room.shape:
-                np.copyto(room, tile)
+            elif tile.shape == room.shape:
+                yield codec.compress(_predicted(array, row, col, ready, encoding.predictor), ZLEVEL)
             else:
                 room[:] = stored
                 room[: tile.shape[0], : tile.shape[1]] = tile
-            yield codec.compress(_predicted(room, ready, encoding.predictor), ZLEVEL)
+                yield codec.compress(_predicted(room, 0, 0, ready, encoding.predictor), ZLEVEL)
 
 
 def decoded(tile: bytes, encoding: Encoding) -> NDArray[Any]:
@@ -107,15 +107,14 @@ def decoded(tile: bytes, encoding: Encoding) -> NDArray[Any]:
     return _added_up(np.frombuffer(data, _unsigned(dtype)).reshape(TILE, TILE)).view(dtype)
 
 
-def _predicted(tile: NDArray[Any], room: NDArray[Any], predictor: int) -> NDArray[Any]:
-    """What is compressed of a tile that lies in one piece of memory; made in ``room``, of the same shape and type."""
-    if predictor == 1:
-        return tile
-    if predictor == 3:
-        return _planes(tile.view(np.uint8))
-    unsigned = _unsigned(tile.dtype)
-    _differences(tile.view(unsigned), room.view(unsigned))
-    return room
+def _predicted(array: NDArray[Any], row: int, col: int, room: NDArray[Any], predictor: int) -> NDArray[Any]:
+    """What is compressed of the tile whose first pixel this is, in one piece of memory: ``room``, or as large."""
+    if predictor == 2:
+        unsigned = _unsigned(array.dtype)
+        _differences(array.view(unsigned), row, col, room.view(unsigned))
+        return room
+    np.copyto(room, array[row : row + TILE, col : col + TILE])
+    return _planes(room.view(np.uint8)) if predictor == 3 else room
 
 
 def _unsigned(dtype: np.dtype) -> np.dtype:
@@ -131,13 +130,16 @@ def _is_nothing(tile: NDArray[Any], nodata: Any) -> bool:
 
 
 @numba.njit(nogil=True, cache=True)
-def _differences(tile: NDArray[Any], out: NDArray[Any]) -> None:
-    """Predictor 2 of TIFF: every pixel less the one before it in its row."""
-    for i in range(tile.shape[0]):
-        line, row = out[i], tile[i]
-        line[0] = row[0]
-        for j in range(1, row.size):
-            line[j] = row[j] - row[j - 1]
+def _differences(array: NDArray[Any], row: int, col: int, out: NDArray[Any]) -> None:
+    """Predictor 2 of TIFF: every pixel less the one before it in its row; of the part of the array that begins here.
+
+    The array is given whole, for rows of a part that is cut out of it are not known to lie in one piece, which costs vector code.
+    """
+    for i in range(out.shape[0]):
+        line, held = out[i], array[row + i, col : col + out.shape[1]]
+        line[0] = held[0]
+        for j in range(1, line.size):
+            line[j] = held[j] - held[j - 1]
 
 
 @numba.njit(nogil=True, cache=True)

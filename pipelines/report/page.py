@@ -6,8 +6,11 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +39,7 @@ from pipelines.report import runfolder as folders
 from pipelines.report import shapes as outlines
 from pipelines.report.amounts import interval, said, signed
 from pipelines.report.catalogue import HTML_LANGUAGE, LANGUAGES, Both, joined, messages, same, say
+from pipelines.report.quicklook import Picture
 from pipelines.report.runfolder import CHANGE, RESERVES, SAMPLE, Run
 from pipelines.report.standing import JUDGED, Standing, of_the_whole, own, standings
 from sinks import __version__
@@ -71,16 +75,18 @@ def write(run: Run, beside: Mapping[str, Run], look: Look, path: Path) -> None:
 
 def html(run: Run, beside: Mapping[str, Run], look: Look = Look()) -> str:
     """The page as text."""
-    places = _assessment(run, beside) if run.kind != CHANGE else _change_alone(run)
-    if CHANGE in beside:
-        places |= _change(beside[CHANGE])
-    if RESERVES in beside:
-        places |= _reserves(beside[RESERVES])
-    told, language = method.method(run), look.language or LANGUAGES[0]
-    places["quality"] = found = places.get("quality") or quality.of_change(run)
-    places |= _quality(found)
-    table: regions.Table = places["table"]
-    data = _data(run, beside, table)
+    with ThreadPoolExecutor(1) as pool:  # GDAL draws without Python's lock, while the tables are made
+        drawn = pool.submit(pictures.of_run, run, beside)
+        places = _assessment(run, beside) if run.kind != CHANGE else _change_alone(run)
+        if CHANGE in beside:
+            places |= _change(beside[CHANGE])
+        if RESERVES in beside:
+            places |= _reserves(beside[RESERVES])
+        told, language = method.method(run), look.language or LANGUAGES[0]
+        places["quality"] = found = places.get("quality") or quality.of_change(run)
+        places |= _quality(found)
+        table: regions.Table = places["table"]
+        data = _data(run, table, drawn.result())
     scripts = [_leaflet("leaflet.js"), _file("page.js")]
     wanted = {
         "answer": True, "figures": True, "targets": bool(places.get("whole") or places.get("parts")), "map": True,
@@ -210,11 +216,10 @@ def _facts(run: Run, table: regions.Table) -> Both:
     return joined(parts, "list.dot")
 
 
-def _data(run: Run, beside: Mapping[str, Run], table: regions.Table) -> dict[str, Any]:
+def _data(run: Run, table: regions.Table, found: Sequence[Picture]) -> dict[str, Any]:
     """What the page's script draws and sorts."""
     file, layer = ("change.gpkg", "change") if run.kind == CHANGE else ("assessment.gpkg", "regions")
     shown = outlines.outlines(outlines.read(run.folder / file, layer))
-    found = pictures.of_run(run, beside)
     frame = outlines.bounds(shown)
     if found:
         boxes = np.array([frame, *(p.bounds for p in found)])
@@ -248,11 +253,27 @@ def _logo(path: Path | None) -> str:
 # ------------------------------------------------------------------------------------------ template
 
 
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Templates as Python code, kept beside Python's own: compiling them takes as long as filling them.
+
+    Where that folder cannot be written they are compiled each time.
+    """
+
+    def __init__(self) -> None:
+        folder = Path(__file__).parent / "page" / "__pycache__"
+        super().__init__(str(folder), f"%s-{version('jinja2')}.cache")
+
+    def dump_bytecode(self, bucket: Any) -> None:
+        with suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("pipelines.report", "page"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, bytecode_cache=_Compiled(),
     )  # fmt: skip
     found.globals |= {
         "say": say, "said": said, "signed": signed, "interval": interval, "finite": lambda v: bool(np.isfinite(v)),
