@@ -53,7 +53,7 @@ def laid_out(plan: Plan, specs: tuple[MapSpec, ...]) -> dict[str, Any]:
         "blocks": f"{len(plan.blocks)} of up to {first.width} x {first.height} pixels",
         "workers": plan.workers,
         "memory_gib": round(plan.memory / 2**30, 2),
-        "disk_gib_at_most": round(mapspecs.typical_bytes(specs, plan.pixels) / 2**30, 2),
+        "disk_gib_at_most": round(mapspecs.typical_bytes(specs, plan.pixels, plan.study.map_layout) / 2**30, 2),
     }
 
 

@@ -33,6 +33,7 @@ _KNOWN: Final[dict[str, Callable[[], list[str]]]] = {
     "forest_origin": lambda: ["natural", "planted"],
     "soil_legend": lambda: [r["legend"] for r in records("soil_legends")],
     "inland_water": lambda: ["auto", "include", "exclude"],
+    "map_layout": lambda: ["whole", "shards"],
     "target_document": lambda: [r["document"] for r in records("targets")],
 }
 OPTIONS: Final = tuple(_KNOWN)

@@ -140,7 +140,13 @@ _PACKED: Final = {1: 0.35, 2: 1.2, 4: 2.9}
 """Bytes that a pixel of so many takes in a map with its overviews, a quarter more than on maps of noisy biomass."""
 
 
-def typical_bytes(specs: Sequence[MapSpec], pixels: int) -> int:
-    """A generous guess of the most that maps take on disk: the shards of all, beside the one that is being joined."""
+_OVERVIEWS: Final = 0.25
+"""Part of that in the overviews."""
+
+
+def typical_bytes(specs: Sequence[MapSpec], pixels: int, layout: str = "whole") -> int:
+    """A generous guess of the most that maps take on disk: the shards of all, beside the one that is being joined, or the
+    overviews of it where the shards are the map."""
     sizes = [_PACKED[np.dtype(s.dtype).itemsize] for s in specs]
-    return int(pixels * (sum(sizes) + max(sizes, default=0.0)))
+    beside = 1.0 if layout == "whole" else _OVERVIEWS
+    return int(pixels * (sum(sizes) + beside * max(sizes, default=0.0)))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.errors import InputError
+from pipelines.files import runmaps
 from pipelines.inputs.layerfiles import lattice_of
 from pipelines.inputs.sources import Layer, Source, described
 from pipelines.inputs.vrt import Tile, joined
@@ -20,9 +21,9 @@ def write(runs: Sequence[Path], home: Path, stage: Path) -> list[str]:
     gathered. Where runs overlap, the later one is shown.
     """
     notes = []
-    names = [{p.stem for p in (run / "maps").glob("*.tif")} for run in runs]
+    names = [set(runmaps.names(run)) for run in runs]
     for name in sorted(set.union(*names)) if names else ():
-        paths = [run / "maps" / f"{name}.tif" for run, own in zip(runs, names, strict=True) if name in own]
+        paths = [runmaps.path(run, name) for run, own in zip(runs, names, strict=True) if name in own]
         if len(paths) < len(runs):
             notes.append(f"no layer over all runs of {name}: {len(runs) - len(paths)} of them have no such map")
             continue

@@ -43,6 +43,12 @@ def toml(made: Draft, base: Path) -> str:
             "# One zone by name is better where it fits ('sinks layers climate').",
             '# climate = "warm_temperate_moist"',
         ]
+    lines += [
+        "",
+        "# Each map as one file (whole), or, where it is too large to be copied, as a file for each block under a virtual raster",
+        "# (shards).",
+        '# map_layout = "whole"',
+    ]
     for layer, own in v.get("layers", {}).items():
         lines += ["", f"[layers.{layer}]", *(f"{key} = {value:g}" for key, value in own.items())]
     if made.unused:

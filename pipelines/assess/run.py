@@ -24,10 +24,10 @@ from pipelines.assess.study import Study
 from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
-from pipelines.files.digest import Digest
 from pipelines.files.text import read_text
-from pipelines.outputs import stac
-from pipelines.work.walk import Walk
+from pipelines.outputs import stac, stacblocks
+from pipelines.outputs.maps import Shard
+from pipelines.work.walk import SHARDS, Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
 from sinks import budget, targets
 from sinks.accounts import TOTAL_REGION, Account
@@ -63,7 +63,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
         own = _own_targets(plan)
         look_first(plan)
         if not work.begin(identity.of_plan(plan), study.fresh or not identity.from_files(study)):
-            require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels))
+            require_space(out, mapspecs.typical_bytes(plan.block_plan.value_maps, plan.pixels, study.map_layout))
         log.info(
             "grid %d x %d, %d blocks, %d workers", plan.grid.width, plan.grid.height, len(plan.blocks), plan.workers
         )
@@ -90,7 +90,7 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
             _unknown(partial), (*plan.notes, *sure.notes), _warnings(plan, partial, account, citations), tuple(found),
             time.monotonic() - start, plan.pixels,
         )  # fmt: skip
-        _write(plan, result, citations, sure, _kept(plan, partial), work.finished, finish, walk.digests())
+        _write(plan, result, citations, sure, _kept(plan, partial), work.finished, finish, walk, partial.shards)
         work.publish()
     return result
 
@@ -102,7 +102,8 @@ def _walk(plan: Plan, work: Workspace) -> Walk:
     own = plan.block_plan.ecosystem_map
     specs = [*plan.block_plan.value_maps, *([own] if own else [])]
     return Walk(
-        work, plan.grid, plan.blocks, specs, RECORDED, plan.where, threads=plan.workers, quiet=plan.study.quiet
+        work, plan.grid, plan.blocks, specs, RECORDED, plan.where, threads=plan.workers, quiet=plan.study.quiet,
+        layout=plan.study.map_layout,
     )  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def _warnings(plan: Plan, partial: Partial, account: Account, citations: list[Co
 
 def _write(
     plan: Plan, result: Result, citations: list[Coefficient], sure: Certainty, kept: kepterrors.Kept | None, stage: Path,
-    finish: Callable[[Path], None] | None, of_maps: Mapping[str, Digest],
+    finish: Callable[[Path], None] | None, walk: Walk, shards: Mapping[str, tuple[Shard, ...]],
 ) -> None:  # fmt: skip
     tables.write_account(result.account, stage)
     tables.write_table(result.coverage, stage / "coverage.csv")
@@ -254,7 +255,8 @@ def _write(
     )  # fmt: skip
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    manifest.write(stage, about, stac.finishing(finish), of_maps)
+    blocks = stacblocks.of_shards(shards) if walk.layout == SHARDS else None
+    manifest.write(stage, about, stac.finishing(finish, blocks=blocks), walk.digests())
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

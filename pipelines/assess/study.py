@@ -182,6 +182,7 @@ class Study:
     whole_nation: bool = False
     maps: tuple[str, ...] = MAP_NAMES
     map_type: str = "uint16"
+    map_layout: str = "whole"
     block_size: int | None = None
     workers: int | None = None
     scheduler: str | None = None

@@ -219,10 +219,13 @@ def _ending(result: Result, paint: Paint, columns: int | None) -> str:
     lines += [_told("Warning", w, "warning", paint, columns) for w in result.warnings]
     pace = f"{result.pixels / 1e6:,.1f} million pixels in {result.seconds:.1f} s ({speed:.1f} Mpx/s)"
     lines.append(f"{pace}; {paint(f'all {len(result.checks)} closure checks hold', 'good')}.")
+    ending = next((path.suffix[1:] for path in result.maps.values()), "tif")
     report = "report.html, " if (result.out / "report.html").is_file() else ""
     here = Path.cwd()
     out = result.out.relative_to(here) if result.out.is_relative_to(here) else result.out
-    lines.append(f"Written to {out}: {report}maps/*.tif, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json")
+    lines.append(
+        f"Written to {out}: {report}maps/*.{ending}, assessment.gpkg, accounts.csv, scorecard.csv, manifest.json"
+    )
     return "\n".join(lines)
 
 

@@ -24,10 +24,9 @@ from pipelines.change.changestudy import ChangeStudy
 from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
-from pipelines.files.digest import Digest
 from pipelines.files.tidyfile import read_tidy
-from pipelines.outputs import maps, stac
-from pipelines.work.walk import Walk
+from pipelines.outputs import maps, stac, stacblocks
+from pipelines.work.walk import SHARDS, Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
 from sinks import budget, changebudget, gainloss, onepass, transitions
 from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
@@ -92,9 +91,10 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
         whole = change_plan(study, plans, work)
         specs = maps_of(whole)
         if not work.begin(_identity(study, plans), first.fresh or not all(map(identity.from_files, study.epochs))):
-            require_space(out, mapspecs.typical_bytes(specs, plans[0].pixels))
+            require_space(out, mapspecs.typical_bytes(specs, plans[0].pixels, first.map_layout))
         walk = Walk(
-            work, plans[0].grid, plans[0].blocks, specs, RECORDED, plans[0].where, plans[0].workers, first.quiet
+            work, plans[0].grid, plans[0].blocks, specs, RECORDED, plans[0].where, plans[0].workers, first.quiet,
+            first.map_layout,
         )  # fmt: skip
         partial = walk.sums(ChangeTask(whole), merge_partials)
         for plan in plans:
@@ -118,7 +118,7 @@ def change(study: ChangeStudy, finish: Callable[[Path], None] | None = None) -> 
             time.monotonic() - start, plans[0].pixels,
         )  # fmt: skip
         citing.write(_citations(plans, partial), work.finished)
-        _write(study, plans, result, work.finished, finish, walk.digests())
+        _write(study, plans, result, work.finished, finish, walk, partial.shards)
         work.publish()
     return result
 
@@ -414,7 +414,7 @@ def _citations(plans: Sequence[Plan], partial: ChangePartial) -> list[Coefficien
 
 def _write(
     study: ChangeStudy, plans: Sequence[Plan], result: ChangeResult, stage: Path, finish: Callable[[Path], None] | None,
-    of_maps: Mapping[str, Digest],
+    walk: Walk, shards: Mapping[str, tuple[maps.Shard, ...]],
 ) -> None:  # fmt: skip
     found = changetables.frames(result.ledgers, result.errors, result.series)
     if result.gain_loss is not None:
@@ -454,4 +454,5 @@ def _write(
         "warnings": result.warnings,
         "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
     }  # fmt: skip
-    manifest.write(stage, about, stac.finishing(finish), of_maps)
+    blocks = stacblocks.of_shards(shards) if walk.layout == SHARDS else None
+    manifest.write(stage, about, stac.finishing(finish, blocks=blocks), walk.digests())

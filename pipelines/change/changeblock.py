@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
+from pipelines.files import runmaps
 from pipelines.inputs.arealayers import AreaLayers, one_layer
 from pipelines.inputs.grid import Block, Grid
 from pipelines.samples.changemap import ChangeMap, open_change
@@ -59,7 +60,7 @@ class ChangeReader:
         """One block."""
         window = Window(block.col, block.row, block.width, block.height)
         before, after, process, opening, closing, change = (
-            _values(self.folder / "maps" / name, window) for name in map_names(self.years)
+            _values(runmaps.path(self.folder, name), window) for name in map_names(self.years)
         )
         if self.regions is not None:
             process[self.regions.label(0, block) == 0] = 0
@@ -76,10 +77,10 @@ def open_reader(folder: Path) -> tuple[ChangeReader, ChangeMap]:
     """The reader of a finished change, and what is known of its map. Raises InputError for one that lacks a map."""
     run = open_change(folder)
     for name in map_names(run.years):
-        path = run.folder / "maps" / name
+        path = runmaps.path(run.folder, name)
         if not path.is_file():
             raise InputError(
-                f"{folder}: there is no maps/{name} here; name the output folder of a finished 'sinks change'"
+                f"{folder}: there is no maps/{name}.tif here; name the output folder of a finished 'sinks change'"
             )
         with rasterio.open(path) as source:
             if source.shape != (run.grid.height, run.grid.width):
@@ -91,11 +92,11 @@ def open_reader(folder: Path) -> tuple[ChangeReader, ChangeMap]:
 
 
 def map_names(years: tuple[int, int]) -> tuple[str, ...]:
-    """Files of classes before and after, process, carbon before and after, and its change."""
+    """Maps of classes before and after, process, carbon before and after, and its change."""
     first, last = years
     return (
-        f"ecosystem_{first}.tif", f"ecosystem_{last}.tif", "process.tif", f"carbon_total_{first}.tif",
-        f"carbon_total_{last}.tif", "carbon_change.tif",
+        f"ecosystem_{first}", f"ecosystem_{last}", "process", f"carbon_total_{first}", f"carbon_total_{last}",
+        "carbon_change",
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipelines.change.impactareas import Areas
 from pipelines.errors import InputError
-from pipelines.files import manifest
+from pipelines.files import manifest, runmaps
 from pipelines.inputs import align, layerfiles, sources
 from pipelines.inputs.grid import Block, Grid
 from pipelines.inputs.sources import Source
@@ -59,7 +59,7 @@ class ChangeRun:
 
     def map(self, name: str, kind: str) -> Source:
         """One of its maps. Raises InputError when it is gone."""
-        path = self.folder / "maps" / f"{name}.tif"
+        path = runmaps.path(self.folder, name)
         if not path.is_file():
             raise InputError(f"{self.folder}: the change has no maps/{name}.tif; run 'sinks change' again")
         return sources.inspect(sources.Layer(name, kind, str(path)))

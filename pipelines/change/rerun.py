@@ -15,7 +15,7 @@ from pipelines.change import changestudy
 from pipelines.errors import InputError
 from pipelines.files import manifest
 
-_COMPARED: Final = (".csv", ".parquet", ".tif")
+_COMPARED: Final = (".csv", ".parquet", ".tif", ".vrt", ".ovr")
 """Outputs that hold the results and nothing of when and where they were made."""
 _ONE_FOR_ALL: Final = ("regions", "region_id", "region_name", "region_layer")
 
@@ -123,7 +123,7 @@ def _inputs(about: Mapping[str, Any]) -> dict[str, str]:
 
 def _digests(about: Mapping[str, Any]) -> dict[str, str]:
     own = {n: t["sha256"] for n, t in about.get("outputs", {}).items() if n.endswith(_COMPARED)}
-    return {n: digest for n, digest in own.items() if "/" not in n.removeprefix("maps/")}
+    return {n: digest for n, digest in own.items() if "/" not in n or n.startswith("maps/")}
 
 
 def _differing(one: str | None, other: str | None) -> str:

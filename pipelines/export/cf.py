@@ -17,7 +17,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from pipelines.errors import InputError
-from pipelines.files import manifest
+from pipelines.files import manifest, runmaps
 from pipelines.inputs.grid import Block, Grid
 
 CONVENTIONS: Final = "CF-1.10"
@@ -59,7 +59,7 @@ class Described:
 def described(folder: Path) -> Described:
     """The maps of a run by CF. Raises InputError when it is no run, or one without maps."""
     about = manifest.read(folder)
-    paths = sorted((folder / "maps").glob("*.tif"))
+    paths = runmaps.paths(folder)
     if not paths or "grid" not in about:
         raise InputError(
             f"{folder}: this run has no maps; export one of 'sinks assess' or 'sinks change' that wrote some"

@@ -82,18 +82,51 @@ def assemble(
         template = _template(work / "template.tif", grid, encoding, describe)
         full.check(template)
         images = [full, *_overviews(work, shards, full, grid, encoding, threads)]
-        for image in images[1:]:
-            image.check(template)
-        tags = [tiff.without_tiles(template)]
-        tags += [tuple(_overview_tags(template, image.height, image.width)) for image in images[1:]]
-        head, size = _plan(tags, [image.counts for image in images], bigtiff)
-        require_space(out_path, size)
-        with digest.writing(temporary) as out:
-            out.write(head)
-            for image in reversed(images):
-                for tiles in image.framed():
-                    out.write(tiles)
-            return out.digest()
+        return _joined(images, template, temporary, out_path, bigtiff)
+
+
+def overviews(
+    shards: Sequence[ShardLike],
+    out_path: Path,
+    grid: GridLike,
+    encoding: Encoding,
+    describe: Callable[[Any], None] = lambda dataset: None,
+    *,
+    threads: int = 1,
+    bigtiff: bool | None = None,
+) -> Digest | None:
+    """The overviews that `assemble` would put into the file, in a file of their own: a map of half the resolution with
+    overviews, which GDAL takes for those of ``NAME`` when it is called ``NAME.ovr``. Its pixels are those of `assemble`'s.
+
+    Parameters are those of `assemble`. None, and no file, for a map of one tile, which has no overviews.
+    """
+    out_path = Path(out_path)
+    full = Mosaic.of(shards, grid)
+    if not levels(grid.width, grid.height):
+        return None
+    with atomic_path(out_path) as temporary, _work_directory(out_path) as work:
+        template = _template(work / "template.tif", HalfGrid.of(grid), encoding, describe)
+        full.check(template)
+        images = _overviews(work, shards, full, grid, encoding, threads)
+        return _joined(images, template, temporary, out_path, bigtiff)
+
+
+def _joined(
+    images: Sequence[Mosaic], template: tiff.Directory, temporary: Path, out_path: Path, bigtiff: bool | None
+) -> Digest:
+    """Write images of falling size behind one head."""
+    for image in images:
+        image.check(template)
+    tags = [tiff.without_tiles(template)]
+    tags += [tuple(_overview_tags(template, image.height, image.width)) for image in images[1:]]
+    head, size = _plan(tags, [image.counts for image in images], bigtiff)
+    require_space(out_path, size)
+    with digest.writing(temporary) as out:
+        out.write(head)
+        for image in reversed(images):
+            for tiles in image.framed():
+                out.write(tiles)
+        return out.digest()
 
 
 @contextmanager

@@ -103,10 +103,14 @@ class Shard:
 
 @dataclass(frozen=True)
 class FinishedMap:
-    """A map as it is published: what a reader opens, and all its files with their digests."""
+    """A map as it is published: what a reader opens, and all its files with their digests.
+
+    moves : files that are to be moved to their place, from where they lie; those of ``files`` are named where they will lie.
+    """
 
     path: Path
     files: Mapping[Path, Digest]
+    moves: tuple[tuple[Path, Path], ...] = ()
 
 
 def write_shard(
@@ -196,16 +200,16 @@ def finish_map(
     """
     stats = merge_stats(shard.stats for shard in shards)
     path = Path(out_dir) / f"{spec.name}.tif"
-    files = _sidecars(spec, stats, path)
+    files = sidecars(spec, stats, path)
 
-    def describe(dataset: Any) -> None:
-        _describe(dataset, spec, stats)
+    def tell(dataset: Any) -> None:
+        describe(dataset, spec, stats)
 
-    files[path] = cog.assemble(shards, path, grid, spec.encoding, describe, threads=threads, bigtiff=bigtiff)
+    files[path] = cog.assemble(shards, path, grid, spec.encoding, tell, threads=threads, bigtiff=bigtiff)
     return FinishedMap(path, files)
 
 
-def _sidecars(spec: MapSpec, stats: MapStats, path: Path) -> dict[Path, Digest]:
+def sidecars(spec: MapSpec, stats: MapStats, path: Path) -> dict[Path, Digest]:
     """Write the style, the histogram and the names beside where the map will lie."""
     whole = np.dtype(spec.dtype).kind != "f"
     texts = {
@@ -213,11 +217,11 @@ def _sidecars(spec: MapSpec, stats: MapStats, path: Path) -> dict[Path, Digest]:
         path.with_name(path.name + ".aux.xml"): pam.document(stats.histogram, whole, stats.tags(), spec.classes),
     }
     for file, text in texts.items():
-        _write_text(file, text)
+        write_text(file, text)
     return {file: digest.of(file) for file in texts}
 
 
-def _describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
+def describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
     """Everything a reader should know of the map without a sidecar."""
     dataset.set_band_description(1, spec.description)
     if spec.unit:
@@ -227,6 +231,11 @@ def _describe(dataset: Any, spec: MapSpec, stats: MapStats) -> None:
     titles = {"TITLE": spec.description, "TITLE_ZH": spec.title_zh, "QUANTITY": spec.quantity}
     dataset.update_tags(**{key: value for key, value in {**titles, **spec.tags}.items() if value})
     dataset.update_tags(1, **stats.tags(), **_flags(spec.classes))
+    draw(dataset, spec)
+
+
+def draw(dataset: Any, spec: MapSpec) -> None:
+    """The palette of a map of classes."""
     if spec.kind == "class" and spec.dtype == "uint8":
         dataset.write_colormap(1, {c.value: (*c.rgb, 255) for c in spec.classes if c.value <= _PALETTE_MAX})
         dataset.colorinterp = (ColorInterp.palette,)
@@ -267,6 +276,6 @@ def shard_files(shards: Mapping[str, Sequence[Shard]]) -> Iterator[Path]:
                     yield path
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -41,6 +41,16 @@ def document(
     """
     root = ET.Element("PAMDataset")
     band = ET.SubElement(root, "PAMRasterBand", band="1")
+    add(band, histogram, whole, classes)
+    metadata = ET.SubElement(band, "Metadata")
+    for key, figure in statistics.items():
+        ET.SubElement(metadata, "MDI", key=key).text = figure
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def add(band: ET.Element, histogram: Histogram, whole: bool, classes: Sequence[ClassColor]) -> None:
+    """Histogram, names and table under a band; a virtual raster has them in the same words."""
     if histogram.counts:
         _add_histogram(band, histogram, whole)
     names = {c.value: both(c.name_en, c.name_zh) for c in classes}
@@ -50,11 +60,6 @@ def document(
             ET.SubElement(listed, "Category").text = names.get(value, "")
     if classes:
         _add_table(band, histogram, classes)
-    metadata = ET.SubElement(band, "Metadata")
-    for key, figure in statistics.items():
-        ET.SubElement(metadata, "MDI", key=key).text = figure
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _add_histogram(band: ET.Element, histogram: Histogram, whole: bool) -> None:

@@ -17,7 +17,7 @@ import rasterio
 from rasterio.enums import Resampling
 
 from pipelines.errors import InputError
-from pipelines.files import manifest
+from pipelines.files import manifest, runmaps
 from pipelines.files.atomic import atomic_path
 from sinks.accounts import TOTAL_REGION
 from sinks.plotting.ground import Frame
@@ -53,7 +53,7 @@ class RunFolder:
 
     @cached_property
     def map_names(self) -> Sequence[str]:
-        return sorted(p.stem for p in (self.folder / "maps").glob("*.tif"))
+        return runmaps.names(self.folder)
 
     @cached_property
     def frame(self) -> Frame:
@@ -65,7 +65,7 @@ class RunFolder:
             return Frame(pyproj.CRS.from_wkt(d.crs.to_wkt()), *d.bounds)
 
     def _map(self, name: str) -> Path:
-        return self.folder / "maps" / f"{name}.tif"
+        return runmaps.path(self.folder, name)
 
     def layer(self, name: str, language: str) -> tuple[str, Classes | Density]:
         with rasterio.open(self._map(name)) as d:

@@ -6,6 +6,7 @@ the values as stored, as GDAL tells them; ``raster:scale`` and ``raster:offset``
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -21,19 +22,22 @@ import rasterio
 import shapely
 
 from pipelines.errors import InputError
-from pipelines.files import manifest
+from pipelines.files import manifest, runmaps
 from pipelines.files.atomic import atomic_path
 
 ITEM: Final = "stac-item.json"
 COLLECTION: Final = "stac-collection.json"
-_VERSION: Final = "1.1.0"
+VERSION: Final = "1.1.0"
 _EXTENSION: Final = "https://stac-extensions.github.io/{}/schema.json"
 _EXTENSIONS: Final = ("projection/v2.0.0", "raster/v2.0.0", "file/v2.1.0", "processing/v1.2.0")
 _CLASSES: Final = "classification/v2.0.0"
-_SHA256: Final = "1220"
+SHA256: Final = "1220"
 """In front of a digest: that it is SHA-256, of 32 bytes (multihash)."""
+COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
 _TYPES: Final = {
-    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
+    ".tif": COG,
+    ".vrt": "application/xml",
+    ".ovr": COG,
     ".gpkg": "application/geopackage+sqlite3",
     ".csv": "text/csv",
     ".parquet": "application/vnd.apache.parquet",
@@ -41,19 +45,36 @@ _TYPES: Final = {
     ".json": "application/json",
 }
 """What becomes an asset, by the end of its name."""
+_MAPS: Final = (".tif", ".vrt")
 _EDGE: Final = 16
 """Pieces into which an edge of the map is cut before it is bent into longitude and latitude."""
 
 
 def finishing(
-    finish: Callable[[Path], None] | None = None, footprint: shapely.Geometry | None = None
+    finish: Callable[[Path], None] | None = None,
+    footprint: shapely.Geometry | None = None,
+    blocks: Callable[[Path, dict[str, Any]], None] | None = None,
 ) -> Callable[[Path], None]:
-    """What a run does last, once its manifest is there: what else was asked for, then the item of it all."""
+    """What a run does last, once its manifest is there: what else was asked for, then the item of it all.
+
+    blocks : writes, beside the item that it is given, the collection of the blocks that the maps are left in.
+    """
 
     def last(folder: Path) -> None:
         if finish is not None:
             finish(folder)
-        _write(folder / ITEM, item(folder, footprint))
+        found = item(folder, footprint)
+        if blocks is not None:
+            found["links"] = [
+                {
+                    "rel": "related",
+                    "href": f"./{COLLECTION}",
+                    "type": "application/json",
+                    "title": "The maps, block by block",
+                }
+            ]
+            blocks(folder, found)
+        write(folder / ITEM, found)
 
     return last
 
@@ -68,17 +89,17 @@ def item(folder: Path, footprint: shapely.Geometry | None = None) -> dict[str, A
         "href": f"./{manifest.NAME}", "type": _TYPES[".json"], "roles": ["metadata"],
         "title": "What was run, on what, with what",
     }  # fmt: skip
-    shape = footprint if "grid" not in about else _footprint(about["grid"])
+    shape = footprint if "grid" not in about else frame(about["grid"])
     if shape is None:
         raise ValueError("a run without a grid needs a footprint")
     digest = hashlib.sha256("".join(sorted(o["sha256"] for o in outputs.values())).encode()).hexdigest()[:8]
     used = [*_EXTENSIONS, *([_CLASSES] if any("classification:classes" in a for a in assets.values()) else [])]
     return {
         "type": "Feature",
-        "stac_version": _VERSION,
+        "stac_version": VERSION,
         "stac_extensions": [_EXTENSION.format(name) for name in used],
         "id": "-".join(["sinks", kind, *map(str, years), digest]),
-        "geometry": shapely.geometry.mapping(shape),
+        "geometry": geometry(shape),
         "bbox": list(shape.bounds),
         "properties": {
             "title": " ".join(["Carbon Sinks", kind, "–".join(map(str, years))]).strip(),
@@ -103,7 +124,7 @@ def of_run(folder: Path) -> dict[str, Any]:
     if "grid" not in manifest.read(folder):
         raise InputError(f"{folder}: a roll-up of an earlier version, without a STAC item; run 'sinks rollup' again")
     found = item(folder)
-    _write(path, found)
+    write(path, found)
     return found
 
 
@@ -133,13 +154,13 @@ def write_collection(
     ]
     found = {
         "type": "Collection",
-        "stac_version": _VERSION,
+        "stac_version": VERSION,
         "stac_extensions": [],
         "id": key,
         "title": title,
         "description": about,
         "license": licence,
-        "extent": {"spatial": {"bbox": _boxes(items)}, "temporal": {"interval": [_interval(items)]}},
+        "extent": {"spatial": {"bbox": boxes(items)}, "temporal": {"interval": [interval(items)]}},
         "summaries": {
             "proj:code": sorted({str(c) for i in items if (c := i["properties"].get("proj:code"))}),
             "processing:software": _software(items),
@@ -147,7 +168,7 @@ def write_collection(
         "links": [{"rel": "root", "href": f"./{path.name}", "type": "application/json"}, *links],
     }
     found["summaries"] = {k: v for k, v in found["summaries"].items() if v}  # type: ignore[attr-defined]
-    _write(path, found)
+    write(path, found)
     return found
 
 
@@ -187,13 +208,18 @@ def _projection(grid: Mapping[str, Any] | None) -> dict[str, Any]:
     return told | {"proj:shape": [grid["height"], grid["width"]], "proj:transform": [a, b, c, d, e, f]}
 
 
-def _footprint(grid: Mapping[str, Any]) -> Any:
+@functools.lru_cache(maxsize=1)
+def _to_degrees(crs_wkt: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(crs_wkt), 4326, always_xy=True)
+
+
+def frame(grid: Mapping[str, Any]) -> Any:
     """The frame of a grid in longitude and latitude, its edges bent as they are."""
     a, _, x0, _, e, y0 = grid["transform"]
-    frame = shapely.box(x0, y0 + e * grid["height"], x0 + a * grid["width"], y0)
-    west, south, east, north = frame.bounds
-    bent = shapely.segmentize(frame, max(east - west, north - south) / _EDGE)
-    turn = pyproj.Transformer.from_crs(pyproj.CRS.from_wkt(grid["crs_wkt"]), 4326, always_xy=True)
+    box = shapely.box(x0, y0 + e * grid["height"], x0 + a * grid["width"], y0)
+    west, south, east, north = box.bounds
+    bent = shapely.segmentize(box, max(east - west, north - south) / _EDGE)
+    turn = _to_degrees(grid["crs_wkt"])
     moved = shapely.transform(bent, lambda x, y: turn.transform(x, y), interleaved=False)
     if np.isfinite(shapely.get_coordinates(moved)).all() and moved.is_valid:
         return shapely.geometry.polygon.orient(shapely.simplify(shapely.set_precision(moved, 1e-9), 1e-6))
@@ -202,23 +228,30 @@ def _footprint(grid: Mapping[str, Any]) -> Any:
     return shapely.box(left, bottom, right, top) if left < right else shapely.box(-180, bottom, 180, top)
 
 
+def geometry(shape: Any) -> dict[str, Any]:
+    """A shape as GeoJSON."""
+    return dict(shapely.geometry.mapping(shape))
+
+
 def _is_asset(name: str) -> bool:
-    return Path(name).suffix in _TYPES and Path(name).name not in (ITEM, COLLECTION)
+    """Blocks of a map are items of their own."""
+    path = Path(name)
+    return path.suffix in _TYPES and path.name not in (ITEM, COLLECTION) and not runmaps.is_of_a_block(name)
 
 
 def _key(name: str) -> str:
     path = Path(name)
-    return path.stem if path.suffix == ".tif" else path.name.replace(".", "_")
+    return path.stem if path.suffix in _MAPS else path.name.replace(".", "_")
 
 
 def _asset(folder: Path, name: str, told: Mapping[str, Any]) -> dict[str, Any]:
     path = Path(name)
-    roles = ["data"] if path.suffix in (".tif", ".gpkg", ".csv", ".parquet") else ["overview"]
+    roles = ["data"] if path.suffix in (*_MAPS, ".gpkg", ".csv", ".parquet") else ["overview"]
     found: dict[str, Any] = {
         "href": f"./{path.as_posix()}", "type": _TYPES[path.suffix], "roles": roles, "file:size": int(told["bytes"]),
-        "file:checksum": _SHA256 + str(told["sha256"]),
+        "file:checksum": SHA256 + str(told["sha256"]),
     }  # fmt: skip
-    return found | _raster(folder / path) if path.suffix == ".tif" else found
+    return found | _raster(folder / path) if path.suffix in _MAPS else found
 
 
 def _raster(path: Path) -> dict[str, Any]:
@@ -232,23 +265,20 @@ def _raster(path: Path) -> dict[str, Any]:
         }  # fmt: skip
         if map_.units[0]:
             band["unit"] = map_.units[0]
-        names = {
-            "MINIMUM": "minimum",
-            "MAXIMUM": "maximum",
-            "MEAN": "mean",
-            "STDDEV": "stddev",
-            "VALID_PERCENT": "valid_percent",
-        }
-        keys = {f"STATISTICS_{k}": v for k, v in names.items()}
-        statistics = {keys[k]: float(v) for k, v in tags.items() if k in keys}
-        if statistics:
-            band["statistics"] = statistics
+        if told := statistics(tags):
+            band["statistics"] = told
         found: dict[str, Any] = {"title": whole.get("TITLE", path.stem), "bands": [band]}
         if whole.get("TITLE_ZH"):
             found["description"] = whole["TITLE_ZH"]
         if "flag_values" in tags:
             found["classification:classes"] = _classes(tags, map_.colormap(1))
     return found
+
+
+def statistics(tags: Mapping[str, str]) -> dict[str, float]:
+    """Statistics as GDAL keeps them in a band's metadata."""
+    keys = {f"STATISTICS_{k}": k.lower() for k in ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV", "VALID_PERCENT")}
+    return {keys[k]: float(v) for k, v in tags.items() if k in keys}
 
 
 def _classes(tags: Mapping[str, str], colors: Mapping[int, Sequence[int]]) -> list[dict[str, Any]]:
@@ -267,14 +297,15 @@ def _classes(tags: Mapping[str, str], colors: Mapping[int, Sequence[int]]) -> li
 # ------------------------------------------------------------------------------------------ parts of a collection
 
 
-def _boxes(items: Iterable[Mapping[str, Any]]) -> list[list[float]]:
+def boxes(items: Iterable[Mapping[str, Any]]) -> list[list[float]]:
     """The box of all, then of each, as the specification wants it; one alone once."""
     each = [list(map(float, i["bbox"])) for i in items]
     whole = [*(min(b[k] for b in each) for k in (0, 1)), *(max(b[k] for b in each) for k in (2, 3))]
     return [whole] if len(each) == 1 else [whole, *each]
 
 
-def _interval(items: Iterable[Mapping[str, Any]]) -> list[str]:
+def interval(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """From the first moment of all to the last."""
     told = [i["properties"] for i in items]
     starts = [p.get("start_datetime") or p["datetime"] for p in told]
     ends = [p.get("end_datetime") or p["datetime"] for p in told]
@@ -295,7 +326,7 @@ def _relative(path: Path, base: Path) -> str:
     return found if found.startswith(".") else f"./{found}"
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def write(path: Path, content: Mapping[str, Any]) -> None:
     with atomic_path(path) as part:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         part.write_text(text + "\n", encoding="utf-8")

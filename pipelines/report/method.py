@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pipelines.files import runmaps
 from pipelines.report.catalogue import Both, messages, same, say
 from pipelines.report.figures import context
 from pipelines.report.runfolder import CHANGE, ROLLUP, Run, file_name
@@ -53,7 +54,8 @@ def method(run: Run) -> Method:
     """How a run was made, by its manifest."""
     about = run.about
     terms = tuple((say(f"term.{t}"), say(f"term.{t}.means"), say(f"term.{t}.unit")) for t in _TERMS)
-    outputs = tuple((n, int(o["bytes"]), o["sha256"]) for n, o in about.get("outputs", {}).items())
+    named = {n: o for n, o in about.get("outputs", {}).items() if not runmaps.is_of_a_block(n)}
+    outputs = tuple((n, int(o["bytes"]), o["sha256"]) for n, o in named.items())
     study = about.get("study", {})
     study = {**study, **(study["epochs"][-1] if "epochs" in study else {})}
     options = tuple(

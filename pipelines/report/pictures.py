@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from pipelines.files import runmaps
 from pipelines.report import amounts, quicklook
 from pipelines.report.catalogue import LANGUAGES, Both, say
 from pipelines.report.quicklook import Picture
@@ -35,12 +36,12 @@ def of_run(run: Run, beside: Mapping[str, Run]) -> list[Picture]:
 
 
 def _density(run: Run, name: str, quantity: str) -> Picture | None:
-    path = run.folder / "maps" / f"{name}.tif"
+    path = runmaps.path(run.folder, name)
     return quicklook.density(path, name, ramp_of(quantity), PIXELS) if path.is_file() else None
 
 
 def _classes(run: Run, name: str, key: str, known: dict[int, tuple[Both, RGB]]) -> Picture | None:
-    path = run.folder / "maps" / f"{name}.tif"
+    path = runmaps.path(run.folder, name)
     return quicklook.classes(path, key, known, PIXELS) if path.is_file() else None
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import pandas as pd
 
 from pipelines.errors import InputError
-from pipelines.files import manifest, tables
+from pipelines.files import manifest, runmaps, tables
 from pipelines.inputs import zones
 from pipelines.inputs.grid import Grid
 from pipelines.samples.samplemap import Population, open_run
@@ -37,7 +37,7 @@ class ChangeMap(Population):
     @property
     def path(self) -> Path:
         """The process map."""
-        return self.folder / "maps" / "process.tif"
+        return runmaps.path(self.folder, "process")
 
     @cached_property
     def labels(self) -> dict[int, str]:
@@ -94,8 +94,9 @@ def open_change(folder: Path) -> ChangeMap:
     """The map of a finished change. Raises InputError when it is none, or when its regions are gone."""
     about = manifest.read(folder)
     folder = Path(folder)
-    for name in ("maps/process.tif", "transitions.parquet"):
-        if not (folder / name).is_file():
+    for path in (runmaps.path(folder, "process"), folder / "transitions.parquet"):
+        if not path.is_file():
+            name = path.relative_to(folder)
             raise InputError(f"{folder}: there is no {name} here; name the output folder of a finished 'sinks change'")
     g = about["grid"]
     grid = Grid(g["crs_wkt"], tuple(g["transform"]), g["width"], g["height"])

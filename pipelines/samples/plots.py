@@ -18,7 +18,7 @@ from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
-from pipelines.files import manifest, tables
+from pipelines.files import manifest, runmaps, tables
 from pipelines.files.tidyfile import read_table
 from pipelines.inputs import vectorfile
 from sinks import ecosystems, modelassisted
@@ -131,9 +131,9 @@ def _fates(
 
 
 def _map(run: Path, name: str) -> Path:
-    path = Path(run) / "maps" / f"{name}.tif"
+    path = runmaps.path(run, name)
     if not path.is_file():
-        have = ", ".join(sorted(p.stem for p in path.parent.glob("*.tif"))) or "none"
+        have = ", ".join(runmaps.names(run)) or "none"
         raise InputError(
             f"{run}: there is no map of {name} (maps: {have}); run the assessment again with --maps {name},ecosystem"
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
-from pipelines.files import manifest, tables
+from pipelines.files import manifest, runmaps, tables
 from pipelines.inputs import zones
 from pipelines.inputs.grid import Block, Grid
 from sinks import ecosystems
@@ -138,7 +138,7 @@ class RunMap(Population):
     @property
     def path(self) -> Path:
         """The ecosystem map."""
-        return self.folder / "maps" / "ecosystem.tif"
+        return runmaps.path(self.folder, "ecosystem")
 
     @cached_property
     def definition(self) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def open_run(folder: Path) -> RunMap:
     """The map of a finished run. Raises InputError when it has none, or when its regions are gone."""
     about = manifest.read(folder)
     account = tables.read_account(folder)
-    if not (Path(folder) / "maps" / "ecosystem.tif").is_file():
+    if not runmaps.path(folder, "ecosystem").is_file():
         raise InputError(f"{folder}: the run has no maps/ecosystem.tif; assess again with the map 'ecosystem'")
     g = about["grid"]
     grid = Grid(g["crs_wkt"], tuple(g["transform"]), g["width"], g["height"])

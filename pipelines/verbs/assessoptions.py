@@ -129,6 +129,7 @@ def _running_options() -> list[Callable[..., Any]]:
         o("--out", help="Output folder."),
         o("--maps", help="Comma-separated maps to write, or none.  [all]"),
         o("--map-type", help="uint16 (steps of 0.1) or float32.  [uint16]"),
+        o("--map-layout", help="whole: a file a map; shards: a file a block, under a VRT.  [whole]"),
         o("--overwrite", is_flag=True, default=None, help="Replace an earlier run in the output folder."),
         o("--json", "as_json", is_flag=True, help="Print results as JSON."),
     ]  # fmt: skip

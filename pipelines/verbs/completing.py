@@ -118,6 +118,7 @@ def _runs(start: str) -> list[CompletionItem]:
 
 def _figures(ctx: click.Context, start: str) -> list[CompletionItem]:
     """What can be drawn of the run that stands on the line."""
-    run = Path(str(ctx.params.get("run") or "."))
-    maps = sorted(p.stem for p in (run / "maps").glob("*.tif"))
+    from pipelines.files import runmaps
+
+    maps = runmaps.names(Path(str(ctx.params.get("run") or ".")))
     return _fitting(((name, "") for name in (*maps, "coverage", "density", "gap", "pools", "targets")), start)

@@ -51,9 +51,10 @@ class Journal:
         """A result that is there. Raises record.DamagedError, and FileNotFoundError."""
         return self._entry(name).value
 
-    def digests(self, name: str) -> dict[Path, Digest]:
-        """Of the files of a result that is there, as they were written."""
-        return {Path(os.path.normpath(self.folder / f)): Digest(*d) for f, d in self._entry(name).digests.items()}
+    def entry(self, name: str) -> tuple[Any, dict[Path, Digest]]:
+        """A result that is there, and the digests of its files as they were written."""
+        found = self._entry(name)
+        return found.value, {Path(os.path.normpath(self.folder / f)): Digest(*d) for f, d in found.digests.items()}
 
     def holds(self, name: str, settled: Callable[[str], bool] = lambda file: False) -> bool:
         """Whether a result is there, whole, and with every file as it was written.
@@ -103,10 +104,12 @@ def missing(journal: Journal, items: Sequence[Any], settled: Callable[[str], boo
     return [item for item in items if not journal.holds(_name(item.index), settled)]
 
 
-def results(journal: Journal, items: Iterable[Numbered]) -> Iterator[Any]:
-    """The results of all these, in their order."""
+def results(journal: Journal, items: Iterable[Numbered], digests: dict[Path, Digest]) -> Iterator[Any]:
+    """The results of all these, in their order; the digests of their files go into ``digests``."""
     for item in items:
-        yield journal.read(_name(item.index))
+        value, own = journal.entry(_name(item.index))
+        digests |= own
+        yield value
 
 
 def _name(index: int) -> str:

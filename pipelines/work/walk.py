@@ -8,24 +8,27 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from pipelines.errors import RunError
-from pipelines.files import manifest
+from pipelines.files import manifest, record
 from pipelines.files.digest import Digest
 from pipelines.inputs.grid import Block, Grid
-from pipelines.outputs import maps, mapstats
+from pipelines.outputs import maps, mapstats, shardmap
 from pipelines.outputs.mosaic import HalfShard
-from pipelines.work import graph, journal
+from pipelines.work import graph, heap, journal
 from pipelines.work.cluster import Workers
 from pipelines.work.progress import Progress
 from pipelines.work.workspace import Workspace
 
 log = logging.getLogger("sinks")
 
+WHOLE, SHARDS = "whole", "shards"
+"""How maps are laid out: each as one file, or as a file for each block with a virtual raster over them."""
 FAN_IN: Final = 64
 """Partial results merged at once; small merges keep memory flat."""
 
@@ -40,9 +43,21 @@ P = TypeVar("P", bound=_Partial)
 
 @dataclass(frozen=True)
 class _Finished:
-    """A map that is done, with its sidecars."""
+    """A map that is done, with its sidecars.
+
+    moves : shards that are part of it, from where they were made to where they belong. It is noted before they are moved, for
+    a run that dies between two of them.
+    """
 
     files: tuple[Path, ...]
+    moves: tuple[tuple[Path, Path], ...] = ()
+
+    def settle(self) -> None:
+        """Move what is not yet in its place."""
+        for made, place in self.moves:
+            if made.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                made.replace(place)
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class _Task:
     versions: Mapping[str, str]
 
     def __call__(self, block: Block) -> int:
+        heap.keep_freed()
         here = manifest.versions()
         if other := [f"{k} {v} (here {here.get(k)})" for k, v in self.versions.items() if here.get(k) != v]:
             raise RunError(f"a worker has other software than this machine: {', '.join(other)}; make them alike")
@@ -64,7 +80,7 @@ class Walk:
     """The walk over one grid in one work folder.
 
     kinds : the dataclasses of which partial results are made; workers : where blocks are done; specs : the maps;
-    threads : of this machine, for joining maps.
+    threads : of this machine, for joining maps; layout : of the maps.
     """
 
     work: Workspace
@@ -75,6 +91,7 @@ class Walk:
     workers: Workers
     threads: int
     quiet: bool = False
+    layout: str = WHOLE
 
     def sums(self, task: Callable[[Block], P], merge: Callable[[Sequence[P]], P]) -> P:
         """The merge of the results of all blocks, in the order of the blocks; the missing ones are worked on first."""
@@ -85,10 +102,10 @@ class Walk:
         bar = Progress("blocks", len(left), pixels, self.quiet, offset=done)
         graph.run(left, _Task(journal.Kept(task, self._journal), manifest.versions()), self.workers, bar.update)
         bar.close()
-        return _added(journal.results(self._journal, self.blocks), merge)
+        return _added(journal.results(self._journal, self.blocks, self._of_shards), merge)
 
     def maps(self, shards: Mapping[str, tuple[maps.Shard, ...]], tags: Mapping[str, str]) -> dict[str, Path]:
-        """The maps in the stage, one file each; shards of a map are removed as soon as it is whole."""
+        """What a reader opens of each map, in the stage; shards of a map are moved or removed as soon as it is whole."""
         folder = self.work.finished / "maps"
         folder.mkdir(parents=True, exist_ok=True)
         left = [spec for spec in self.specs if spec.name not in self._maps_done]
@@ -96,19 +113,26 @@ class Walk:
 
         def finish(spec: maps.MapSpec) -> None:
             own = shards.get(spec.name, ())
-            done = maps.finish_map(replace(spec, tags={**spec.tags, **tags}), self.grid, own, folder, threads=each)
-            self._journal.write(_of_map(spec), _Finished(tuple(done.files)), done.files)
+            told = replace(spec, tags={**spec.tags, **tags})
+            if self.layout == SHARDS:
+                done = shardmap.finish_map(told, self.grid, own, folder, self._of_shards, threads=each)
+            else:
+                done = maps.finish_map(told, self.grid, own, folder, threads=each)
+            noted = _Finished(tuple(done.files), done.moves)
+            self._journal.write(_of_map(spec), noted, done.files)
+            noted.settle()
             for file in maps.shard_files({spec.name: own}):
                 file.unlink(missing_ok=True)
 
         bar = Progress("maps", len(left), 0, self.quiet)
         graph.run(left, finish, Workers(self.threads), bar.update)
         bar.close()
-        return {spec.name: folder / f"{spec.name}.tif" for spec in self.specs}
+        ending = "vrt" if self.layout == SHARDS else "tif"
+        return {spec.name: folder / f"{spec.name}.{ending}" for spec in self.specs}
 
     def digests(self) -> dict[str, Digest]:
         """Of every file of the maps, by its name in the stage, once they are there."""
-        found = {path: known for spec in self.specs for path, known in self._journal.digests(_of_map(spec)).items()}
+        found = {path: known for spec in self.specs for path, known in self._journal.entry(_of_map(spec))[1].items()}
         return {str(path.relative_to(self.work.finished)): known for path, known in found.items()}
 
     def clear_stage(self) -> None:
@@ -126,7 +150,15 @@ class Walk:
         return journal.Journal(self.work.pieces, (*self.kinds, *own), _files)
 
     @cached_property
+    def _of_shards(self) -> dict[Path, Digest]:
+        """Digests of the shards, as they were written."""
+        return {}
+
+    @cached_property
     def _maps_done(self) -> dict[str, tuple[Path, ...]]:
+        for spec in self.specs:
+            with suppress(record.DamagedError, FileNotFoundError):
+                self._journal.read(_of_map(spec)).settle()
         found = (spec for spec in self.specs if self._journal.holds(_of_map(spec)))
         return {spec.name: self._journal.read(_of_map(spec)).files for spec in found}
 

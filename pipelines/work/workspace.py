@@ -227,6 +227,9 @@ def _clear(out: Path, earlier: Path) -> None:
         path = out / name
         if path.resolve().is_relative_to(out.resolve()):
             path.unlink(missing_ok=True)
+            if path.parent != out:  # of a map in shards, the folder of them goes with the last
+                with suppress(OSError):
+                    path.parent.rmdir()
 
 
 def _told(changed: list[str]) -> str:

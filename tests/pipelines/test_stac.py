@@ -148,6 +148,6 @@ def test_a_roll_up_is_an_item_and_leads_to_its_runs(tiles, tmp_path):
 )
 def test_a_grid_that_no_edge_in_degrees_goes_around_has_a_footprint(crs, transform, south, north):
     grid = {"transform": transform, "height": 100, "width": 100, "crs_wkt": pyproj.CRS(crs).to_wkt()}
-    west, low, east, high = stac._footprint(grid).bounds
+    west, low, east, high = stac.frame(grid).bounds
     assert (west, east) == (-180, 180)
     assert (low, high) == pytest.approx((south, north), abs=0.01)

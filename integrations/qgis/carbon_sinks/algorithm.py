@@ -145,7 +145,7 @@ class Algorithm(QgsProcessingAlgorithm):
         for name in layers:
             source = f"{folder / package}|layername={name}"
             self.add_layer(QgsVectorLayer(source, name, "ogr"), context)
-        maps = sorted((folder / "maps").glob("*.tif"))
+        maps = sorted(p for p in (folder / "maps").glob("*.*") if p.suffix in (".tif", ".vrt"))
         wanted = {FEW: [m for m in maps if m.stem in few], ALL: maps, NONE: []}[load]
         for path in wanted:
             layer = QgsRasterLayer(str(path), path.stem)
