@@ -197,41 +197,57 @@ def _flush(
     n_terms = digits.shape[1] - 2
     four = np.empty(width)
     for q in range(count.size):
+        pixels = 0.0
+        for slot in range(q * lanes, (q + 1) * lanes):
+            pixels += sums[slot * width]
+        if pixels == 0.0:
+            continue
         four[:] = 0.0
         for slot in range(q * lanes, (q + 1) * lanes):
             for s in range(width):
                 four[s] += sums[slot * width + s]
                 sums[slot * width + s] = 0.0
-        if four[0] == 0.0:
-            continue
-        count[q] += np.int64(four[0])
+        count[q] += np.int64(pixels)
         exactsum.add(digits[q, 0], four[1])
         if n_terms:
             exactsum.add(digits[q, 1], four[2])
             exactsum.add(digits[q, n_terms + 1], four[3])
-        for m in range(1, n_terms):
-            total = 0.0
+        for group in range(further.shape[0]):
+            four[:] = 0.0
             for slot in range(q * lanes, (q + 1) * lanes):
-                total += further[m - 1, slot]
-                further[m - 1, slot] = 0.0
-            exactsum.add(digits[q, 1 + m], total)
+                for s in range(width):
+                    four[s] += further[group, slot * width + s]
+                    further[group, slot * width + s] = 0.0
+            for m in range(1 + width * group, min(n_terms, 1 + width * (group + 1))):
+                exactsum.add(digits[q, 1 + m], four[m - 1 - width * group])
 
 
 @numba.njit(nogil=True, cache=True)
-def _unfold(
-    fine: NDArray[np.float32], coarse: NDArray[np.float32], place: NDArray[np.int64], row: int, i: int, left: int,
-    cols: NDArray[np.int64], values: NDArray[np.float32],
-) -> None:  # fmt: skip
-    """One row of a grain of every term, 0 where it has no value: strata without a value do not use it.
+def _fill_row(
+    fine: NDArray[np.float32], place: NDArray[np.int64], i: int, left: int, values: NDArray[np.float32]
+) -> None:
+    """One row of a grain of the terms that do not repeat, 0 where one has no value: strata without a value do not use it.
 
-    i, left : row and first column of the grain; row, cols : of the lattice, of these pixels.
+    i, left : row and first column of the grain.
     """
     for m in range(fine.shape[0]):
-        line, held = values[place[m]], fine[m, i, left : left + cols.size]
+        right = min(left + values.shape[1], fine.shape[2])
+        line, held = values[place[m]], fine[m, i, left:right]
         for n in range(held.size):
             line[n] = held[n] if held[n] == held[n] else np.float32(0.0)
+
+
+@numba.njit(nogil=True, cache=True)
+def _unfold_row(
+    coarse: NDArray[np.float32],
+    place: NDArray[np.int64],
+    row: int,
+    cols: NDArray[np.int64],
+    values: NDArray[np.float32],
+) -> None:
+    """The same of the terms that are held on the lattice. row, cols : of the lattice, of these pixels."""
     for m in range(coarse.shape[0]):
-        line, held = values[place[fine.shape[0] + m]], coarse[m, row]
+        line, held = values[place[m]], coarse[m, row]
         for n in range(cols.size):
             x = held[cols[n]]
             line[n] = x if x == x else np.float32(0.0)
@@ -283,16 +299,21 @@ def _add_row(
 ) -> None:  # fmt: skip
     """Add every pixel of a row of a grain to the sums of its (pair, piece). A value that is absent is 0 and adds nothing.
 
-    weight : area of each pixel; sums (pair × piece × lane × 4,), of the first term; further (terms − 1, pair × piece × lane).
-    Neighbours add in different lanes, for a sum in memory waits for the one before it.
+    weight : area of each pixel; sums (pair × piece × lane × 4,), of the first term; further (groups of four more terms,
+    pair × piece × lane × 4). Neighbours add in different lanes, for a sum in memory waits for the one before it.
     """
     y = values[0]
     for n in range(at.size):
         quadsum.add(sums, at[n] * _LANES + np.uint32(n) % _LANES, weight[n], np.float64(y[n]))
-    for m in range(further.shape[0]):
-        total, y = further[m], values[1 + m]
+    for group in range(further.shape[0]):
+        four = further[group]
+        first = 1 + quadsum.WIDTH * group
+        a, b, c, d = values[first], values[first + 1], values[first + 2], values[first + 3]
         for n in range(at.size):
-            total[at[n] * _LANES + np.uint32(n) % _LANES] += weight[n] * np.float64(y[n])
+            quadsum.add_weighted(
+                four, at[n] * _LANES + np.uint32(n) % _LANES, weight[n], np.float64(a[n]), np.float64(b[n]),
+                np.float64(c[n]), np.float64(d[n]),
+            )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True)
@@ -356,18 +377,18 @@ def _walk(
     floats: NDArray[np.float32],
     ints: NDArray[np.uint16],
     sums: NDArray[np.float64],
+    further: NDArray[np.float64],
     count: NDArray[np.int64],
     digits: NDArray[np.int64],
 ) -> int:
     h, w = code.shape
-    n_terms, n_maps = place.size, lines.shape[0]
-    # A row of a grain: what is held on the lattice is unfolded here only. Where there is no term, zeros stand for one.
-    values = np.zeros((max(n_terms, 1), GRAIN), np.float32)
+    n_maps = lines.shape[0]
+    # A row of a grain: what is held on the lattice is unfolded here only. Zeros stand for terms that are not there.
+    values = np.zeros((1 + quadsum.WIDTH * further.shape[0], GRAIN), np.float32)
     at = np.empty(GRAIN, np.uint32)
     room = np.empty(GRAIN)
     weight = np.empty(GRAIN)
     wide = area.shape[1] > 1
-    further = np.zeros((max(n_terms - 1, 0), count.size * np.int64(_LANES)))
     # A map without a term has as many values as there are (pair, piece).
     float_of, int_of = np.empty((n_maps, count.size), np.float32), np.empty((n_maps, count.size), np.uint16)
     for m in range(n_maps):
@@ -379,7 +400,9 @@ def _walk(
             right = min(gj + GRAIN, w)
             width = right - gj
             for i in range(gi, min(gi + GRAIN, h)):
-                _unfold(fine, coarse, place, rows[i], i, gj, cols[gj:right], values)
+                _fill_row(fine, place[: fine.shape[0]], i, gj, values)
+                if i == gi or rows[i] != rows[i - 1]:  # else they are there from the row above
+                    _unfold_row(coarse, place[fine.shape[0] :], rows[i], cols[gj:right], values)
                 if wide:
                     weight[:width] = area[i, gj:right]
                 else:
@@ -466,11 +489,12 @@ def run(
     pair_of = np.ascontiguousarray(seen.pair[:, seen.local_code])
     count = np.zeros(place.size * pieces, np.int64)
     digits = np.zeros((count.size, statistics(len(terms)), exactsum.DIGITS), np.int64)
+    lanes, groups = count.size * int(_LANES), -(-max(len(terms) - 1, 0) // quadsum.WIDTH)
     clipped = _walk(
         _unsigned(code), _unsigned(region), area, terms.fine, terms.coarse, terms.lattice.rows, terms.lattice.cols,
         np.asarray((*terms.fine_at, *terms.coarse_at), np.int64), _unsigned(seen.local_region), _unsigned(pair_of),
         edges, lines, used_first, used.sum(axis=1), request.integer, floats, ints,
-        quadsum.room_for(count.size * int(_LANES)), count, digits,
+        quadsum.room_for(lanes), quadsum.room_for(groups * lanes).reshape(groups, lanes * quadsum.WIDTH), count, digits,
     )  # fmt: skip
     found = np.flatnonzero(count)
     at, piece = np.divmod(found, pieces)

@@ -28,6 +28,20 @@ def room_for(places: int) -> NDArray[np.float64]:
     return room[first : first + places * WIDTH]
 
 
+def _added_to(context: Any, builder: Any, sums: Any, place: Any, array: Any, four: list[Any]) -> Any:
+    """Code that adds four numbers to the four sums of a place."""
+    vector = ir.VectorType(ir.DoubleType(), WIDTH)
+    where = place if place.type.width == 64 else builder.zext(place, ir.IntType(64))
+    first = builder.mul(where, ir.Constant(where.type, WIDTH))
+    memory = builder.gep(context.make_array(sums)(context, builder, array).data, [first])
+    memory = builder.bitcast(memory, vector.as_pointer())
+    more = ir.Constant(vector, ir.Undefined)
+    for k, part in enumerate(four):
+        more = builder.insert_element(more, part, ir.Constant(ir.IntType(32), k))
+    builder.store(builder.fadd(builder.load(memory, align=8), more), memory, align=8)
+    return context.get_dummy_value()
+
+
 def _add(_: Any, sums: Any, place: Any, weight: Any, value: Any) -> Any:
     """``sums[4 place : 4 place + 4] += (1, weight, weight·value, weight·value²)``, in float64, unchecked.
 
@@ -36,19 +50,23 @@ def _add(_: Any, sums: Any, place: Any, weight: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, at, w, x = arguments
-        four = ir.VectorType(ir.DoubleType(), WIDTH)
-        where = at if at.type.width == 64 else builder.zext(at, ir.IntType(64))
-        first = builder.mul(where, ir.Constant(where.type, WIDTH))
-        memory = builder.gep(context.make_array(signature.args[0])(context, builder, array).data, [first])
-        memory = builder.bitcast(memory, four.as_pointer())
         weighted = builder.fmul(w, x)
-        more = ir.Constant(four, [1.0, 0.0, 0.0, 0.0])
-        for k, part in enumerate((w, weighted, builder.fmul(weighted, x)), start=1):
-            more = builder.insert_element(more, part, ir.Constant(ir.IntType(32), k))
-        builder.store(builder.fadd(builder.load(memory, align=8), more), memory, align=8)
-        return context.get_dummy_value()
+        four = [ir.Constant(ir.DoubleType(), 1.0), w, weighted, builder.fmul(weighted, x)]
+        return _added_to(context, builder, signature.args[0], at, array, four)
 
     return types.void(sums, place, weight, value), generate
 
 
-add: Any = intrinsic(_add)  # its own type would have callers give the first argument, which the compiler gives
+def _add_weighted(_: Any, sums: Any, place: Any, weight: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """``sums[4 place : 4 place + 4] += weight · (a, b, c, d)``; as ``add``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, at, w, *values = arguments
+        return _added_to(context, builder, signature.args[0], at, array, [builder.fmul(w, x) for x in values])
+
+    return types.void(sums, place, weight, a, b, c, d), generate
+
+
+# Their own type would have callers give the first argument, which the compiler gives.
+add: Any = intrinsic(_add)
+add_weighted: Any = intrinsic(_add_weighted)

@@ -31,6 +31,8 @@ CLOSE = 1e-9
 
 NO_CODE = 255
 """Code of a class layer where it has no class."""
+NO_SPAN = (np.inf, -np.inf)
+"""Least and most of no values."""
 ERRORS_OF = (TOTAL.key, VOLUME.key)
 """Quantities whose map error is summed over cells; that of their parts follows from it."""
 TREE = "tree"
@@ -94,7 +96,7 @@ class Partial:
     unknown: Sums
     region_area: Mapping[int, float]
     shards: Mapping[str, tuple[maps.Shard, ...]] = field(default_factory=dict)
-    biomass_range: tuple[float, float] = (np.inf, -np.inf)
+    biomass_range: tuple[float, float] = NO_SPAN
     guessed: Mapping[str, int] = field(default_factory=dict)
     total: MapTotal = MapTotal()
     cells: errorcells.ErrorCells = field(default_factory=lambda: errorcells.no_cells(len(ERRORS_OF)))
@@ -141,14 +143,14 @@ class BlockTask:
 @dataclass(frozen=True)
 class Prepared:
     """A block that has been read and coded. cover : places of the covers; raw : the land cover's own values;
-    guessed : by class layer, pixels that have no class in it; spans : by other layer, the least and most value."""
+    guessed : by class layer, pixels that have no class in it; span : least and most biomass."""
 
     cover: NDArray[np.uint8]
     raw: NDArray
     packed: coding.Packed
     terms: Stack
     guessed: Mapping[str, int]
-    spans: Mapping[str, tuple[float, float]]
+    span: tuple[float, float]
 
 
 def prepare(
@@ -164,13 +166,13 @@ def prepare(
     wide = own if wide is None else wide
     cover = inner(wide, halo)
     if not cover.any():  # open sea: nothing else there is read
-        return Prepared(cover, inner(raw, halo), *coding.pack_nothing(cover, len(plan.recipe.terms())), {}, {})
-    layers, spans = read_layers(plan, block, cover)
+        return Prepared(cover, inner(raw, halo), *coding.pack_nothing(cover, len(plan.recipe.terms())), {}, NO_SPAN)
+    layers, span = read_layers(plan, block, cover)
     outer, seen, terms, guessed = strata_of(plan, block, wide, layers)
     if earlier is not None:
         outer.insert(1, np.where(_changed(plan, earlier, outer[0]), earlier, 0).astype(np.uint8))
     packed = coding.pack(outer, seen.categories, plan.science.coding.radices, terms)
-    return Prepared(cover, inner(raw, halo), packed, terms, guessed, spans)
+    return Prepared(cover, inner(raw, halo), packed, terms, guessed, span)
 
 
 def classes_of(plan: BlockPlan) -> NDArray[np.uint8]:
@@ -208,7 +210,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
         _unknown(read.raw, read.cover, area),
         region_area(plan, region, area),
         shards,
-        read.spans.get(str(plan.science.options.biomass), (np.inf, -np.inf)),
+        read.span,
         read.guessed,
         total,
         cells_of(plan, block, packed, region, area, term, seen),
@@ -261,12 +263,12 @@ def read_cover(plan: BlockPlan, block: Block, halo: int = 0) -> tuple[NDArray[np
 
 def read_layers(
     plan: BlockPlan, block: Block, cover: NDArray[np.uint8]
-) -> tuple[dict[str, align.Values], dict[str, tuple[float, float]]]:
-    """The block's values of every layer but the land cover, what repeats held once; and the span of those that are no classes.
+) -> tuple[dict[str, align.Values], tuple[float, float]]:
+    """The block's values of every layer but the land cover, what repeats held once; and the span of the biomass.
 
     cover : places of the covers. Raises InputError where a pixel that has one has a value that cannot be.
     """
-    found, spans = {}, {}
+    found, span = {}, NO_SPAN
     for name, alignment in plan.alignments.items():
         if name == "landcover":
             continue
@@ -274,13 +276,25 @@ def read_layers(
         if alignment.source.layer.kind == CLASS:
             found[name] = align.Values(_codes(values), lattice=values.lattice)
             continue
-        found[name], spans[name] = values, _lattice(values).span(values.data, cover)
-        if wrong := problem(name, *spans[name]):
-            raise InputError(
-                f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
-                f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"
-            )
-    return found, spans
+        found[name], lattice = values, _lattice(values)
+        own = name == plan.science.options.biomass
+        # A layer that repeats is looked over as it is held first: nearly always nothing is wrong anywhere in it.
+        if lattice.is_whole or own or problem(name, *_span(values.data)):
+            seen = lattice.span(values.data, cover)
+            if wrong := problem(name, *seen):
+                raise InputError(
+                    f"{alignment.path}: the {name} layer {wrong}, which cannot be; if they mean no data, declare it with --layer "
+                    f"{name}.nodata=VALUE, and another unit with --layer {name}.scale=FACTOR"
+                )
+            span = seen if own else span
+    return found, span
+
+
+def _span(values: NDArray) -> tuple[float, float]:
+    """Least and most value; +inf and −inf where there is none."""
+    return float(np.fmin.reduce(values, axis=None, initial=np.inf)), float(
+        np.fmax.reduce(values, axis=None, initial=-np.inf)
+    )
 
 
 def _codes(values: align.Values) -> NDArray[np.uint8]:
