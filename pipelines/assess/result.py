@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from pipelines.assess.closure import Check
 from pipelines.files.citing import of_run
-from pipelines.outputs import runplots
 from sinks.accounts import Account
 from sinks.bibliography import Citations
-from sinks.plotting.plots import Plots
+
+if TYPE_CHECKING:
+    from sinks.plotting.plots import Plots
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Result:
     @property
     def plot(self) -> Plots:
         """Figures for print: ``result.plot.map("carbon_total").save("carbon.pdf")``; takes matplotlib."""
+        from pipelines.outputs import runplots  # most runs draw none
+
         return runplots.plots(self.out)
 
     def cite(self) -> Citations:

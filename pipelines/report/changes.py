@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pipelines.change import transitionplot
 from pipelines.report.catalogue import Both, same
 from pipelines.report.holdings import Range, ecosystem_name
 from pipelines.report.runfolder import Run
@@ -71,6 +70,8 @@ def story(change: Run) -> Story:
         Range(float(hit["value"].iloc[0]), float(hit["low"].iloc[0]), float(hit["high"].iloc[0]))
         if len(hit) else Range(float(processes["change_mg_c"].sum()))
     )  # fmt: skip
+    from pipelines.change import transitionplot  # with all of the samples behind it, which few reports tell of
+
     table = transitionplot.transitions(change.folder)
     return Story(
         epochs, _series(change, epochs), carbon, float(flux["gross_removals_t_co2_yr"]),

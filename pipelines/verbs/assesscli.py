@@ -11,6 +11,7 @@ import click
 from pipelines.verbs import paint, reportcli
 from pipelines.verbs.answers import Command, answers
 from pipelines.verbs.assessoptions import DRY_RUN, assess_options, study_of, told
+from pipelines.verbs.starting import loading
 
 
 @click.command(cls=Command)
@@ -31,11 +32,13 @@ def assess(
     """
     study = study_of(assessment, layer_options, given)
     if dry_run:
-        from pipelines.assess import check as checking
+        with loading():
+            from pipelines.assess import check as checking
 
         told(checking.check(study, timed=True), as_json, "Nothing was written: this is a dry run.")
         return
-    from pipelines.assess import run
+    with loading():
+        from pipelines.assess import run
 
     _show(run.assess(study, reportcli.finish(no_report)), as_json)
 
@@ -51,7 +54,8 @@ def check(assessment: Path | None, layer_options: tuple[str, ...], as_json: bool
     sinks check assessment.toml
     """
     study = study_of(assessment, layer_options, {"out": "unused", **{k: v for k, v in given.items() if v is not None}})
-    from pipelines.assess import check as checking
+    with loading():
+        from pipelines.assess import check as checking
 
     told(checking.check(study), as_json, "The inputs can be used.")
 
@@ -71,8 +75,9 @@ def demo(out: Path, workers: int | None, as_json: bool, no_report: bool) -> None
     sinks demo
     sinks plot sinks-demo --out figures
     """
-    from pipelines.assess import demo as sample
-    from pipelines.assess import run
+    with loading():
+        from pipelines.assess import demo as sample
+        from pipelines.assess import run
 
     click.echo("The sample region Qinglan is synthetic: it stands for no real place.\n", err=True)
     _show(run.assess(sample.demo_study(out, workers=workers, overwrite=True), reportcli.finish(no_report)), as_json)

@@ -12,6 +12,7 @@ import click
 
 from pipelines.verbs import paint
 from pipelines.verbs.answers import Sectioned
+from pipelines.verbs.starting import loading
 from sinks.errors import InputError
 from sinks.layers import LAYERS
 
@@ -200,7 +201,8 @@ def collected(given: Mapping[str, Any], layer_options: tuple[str, ...]) -> dict[
 
 
 def study_of(assessment: Path | None, layer_options: tuple[str, ...], given: Mapping[str, Any]) -> Any:
-    from pipelines.assess import study
+    with loading():
+        from pipelines.assess import study
 
     options = collected(given, layer_options)
     if assessment is None and not options.keys() - {"out"}:

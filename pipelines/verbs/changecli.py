@@ -12,6 +12,7 @@ import click
 from pipelines.verbs import reportcli
 from pipelines.verbs.answers import Command
 from pipelines.verbs.assessoptions import DRY_RUN, told
+from pipelines.verbs.starting import loading
 
 if TYPE_CHECKING:
     from pipelines.change.change import ChangeResult
@@ -57,8 +58,9 @@ def command(
               --legend clcd --regions counties.gpkg --out change
         sinks change change.toml
         """
-        from pipelines.change import change as changing
-        from pipelines.change import changestudy
+        with loading():
+            from pipelines.change import change as changing
+            from pipelines.change import changestudy
 
         options = collect(given, layer_options)
         if file is not None:

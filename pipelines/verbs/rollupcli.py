@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipelines.verbs import assessoptions, reportcli
+from pipelines.verbs.starting import loading
 
 
 def command(answers: Callable[..., Any]) -> click.Command:
@@ -43,7 +44,8 @@ def command(answers: Callable[..., Any]) -> click.Command:
         \b
         sinks rollup north south coast --boundary nation.gpkg --whole-nation --out nation
         """
-        from pipelines.assess import rollup as rolling
+        with loading():
+            from pipelines.assess import rollup as rolling
 
         if dry_run:
             plan = rolling.dry_run(runs, boundary, allow_overlap)
