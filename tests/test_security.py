@@ -33,7 +33,7 @@ MODULES = {
 """Modules that make data run, or go where nobody looks."""
 NETWORK = {"urllib.request", "http.client", "requests", "httpx", "aiohttp", "socket"}
 PROGRAMS = {"subprocess", "os.system", "os.popen", "os.execv", "os.spawnv"}
-MAY_REACH = ("pipelines/fetch/", "pipelines/inputs/tileindex.py")
+MAY_REACH = ("pipelines/fetch/", "pipelines/inputs/descriptions.py")
 """Where the network is the task: layers that are asked for, and an index that the user named by its address."""
 MAY_START = ("pipelines/report/printed.py",)
 """Where a program is started, by a list of words and never through a shell: the browser that prints a report."""

@@ -20,12 +20,15 @@ def of_plan(plan: Plan) -> dict[str, str]:
     study = plan.study
     found = {f"the version of {name}": version for name, version in manifest.versions().items()}
     for name, source in plan.sources.items():
-        found[f"the layer {name}"] = f"{source.path} [{source.fingerprint}]"
+        marks = " ".join(filter(None, (source.fingerprint, source.heads)))
+        found[f"the layer {name}"] = f"{source.path} [{marks}]"
     files = study.named_files
     for option in fields(study):
         name, value = option.name, getattr(study, option.name)
         if name not in (*LAYER_NAMES, *EXECUTION) and value is not None:
             mark = f" [{manifest.sha256(Path(files[name]))[:16]}]" if name in files else ""
+            if name == "regions" and not mark and plan.block_plan.regions is not None:  # in a store
+                mark = f" [{plan.block_plan.regions.token[:16]}]"
             found[f"--{name.replace('_', '-')}"] = _text(value) + mark
     found["the size of blocks"] = f"{plan.blocks[0].height} x {plan.blocks[0].width}"
     return found

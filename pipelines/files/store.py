@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import fsspec
@@ -15,6 +15,9 @@ from pipelines.files import manifest
 UNDER_WAY: Final = "publishing.json"
 """In the store: what has arrived, while not all has."""
 _TRIES: Final = 3
+_BUCKETS: Final = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "tos"))
+"""Stores, as fsspec calls them, in which the first part of a path is a bucket or container."""
+_KEYS: Final = "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
 def publish(
@@ -45,15 +48,21 @@ def publish(
             told(name, n, len(names))
             _send(store, run / name, target, known["bytes"])
             arrived[name] = known["sha256"]
-            store.pipe_file(f"{base}/{UNDER_WAY}", json.dumps(arrived).encode())
+            _note(store, base, arrived)
             sent["sent"] += 1
             sent["bytes"] += known["bytes"]
+        for name in sorted(set(arrived) - set(names)):  # of the run that this one takes the place of
+            if store.exists(f"{base}/{name}"):
+                store.rm_file(f"{base}/{name}")
         _send(store, run / manifest.NAME, f"{base}/{manifest.NAME}", (run / manifest.NAME).stat().st_size)
         if store.exists(f"{base}/{UNDER_WAY}"):
             store.rm_file(f"{base}/{UNDER_WAY}")
-    except (OSError, ValueError) as error:
+    except (InputError, RunError):
+        raise
+    except Exception as error:  # each store fails in its own ways
+        said = (str(error) or type(error).__name__).splitlines()[0]
         raise RunError(
-            f"{url}: the store failed ({error}); what arrived is kept, and the same command goes on"
+            f"{url}: the store failed ({said}); {_mend(store, said)}what arrived is kept, and the same command goes on"
         ) from error
     return sent
 
@@ -70,38 +79,87 @@ def _opened(url: str) -> tuple[Any, str]:
     return store, base.rstrip("/")
 
 
+def _flat(store: Any) -> bool:
+    """Whether a store has buckets and keys, and no folders to make: a bucket that is mistyped must not be made."""
+    known = (store.protocol,) if isinstance(store.protocol, str) else store.protocol
+    return not _BUCKETS.isdisjoint(known)
+
+
+def _mend(store: Any, said: str) -> str:
+    """What to do, by the words of the store."""
+    words = said.lower() if _flat(store) else ""
+    if "bucket does not exist" in words or "nosuchbucket" in words:
+        return "there is no such bucket at this endpoint: check its name, or make it first; "
+    if any(w in words for w in ("credentials", "access denied", "forbidden", "access key", "signature", "token")):
+        return f"check the credentials ({_KEYS}) and the region (AWS_REGION); "
+    if any(w in words for w in ("connect", "endpoint", "timeout", "timed out", "resolve")):
+        return "check the network and the endpoint (AWS_ENDPOINT_URL); "
+    return ""
+
+
 def _arrived(store: Any, base: str, about: dict[str, Any], overwrite: bool) -> dict[str, str]:
-    """Digests of what an earlier, broken-off copy of this very run has sent. Raises InputError for another run."""
-    if store.exists(f"{base}/{UNDER_WAY}"):
-        found = json.loads(store.cat_file(f"{base}/{UNDER_WAY}"))
-        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    """By name, the digest of what lies there already, blank where it is not known.
+
+    Of a whole run, or of a copy that broke off, whichever run it was of. Raises InputError for another whole run.
+    """
+    begun = _read(store, f"{base}/{UNDER_WAY}")
+    arrived = {str(k): str(v) for k, v in begun.items() if _within(str(k))}
     if not store.exists(f"{base}/{manifest.NAME}"):
-        return {}
-    there = json.loads(store.cat_file(f"{base}/{manifest.NAME}"))
-    same = there.get("outputs") == json.loads(json.dumps(about["outputs"]))
-    if not same and not overwrite:
+        return arrived
+    lies = _read(store, f"{base}/{manifest.NAME}").get("outputs")
+    there = {str(k): v for k, v in lies.items() if _within(str(k))} if isinstance(lies, dict) else {}
+    if lies == json.loads(json.dumps(about["outputs"])):
+        return {name: str(known["sha256"]) for name, known in there.items()}
+    if not overwrite:
         raise InputError(f"{base}: another run was published here; choose another place, or give --overwrite")
-    if not same:  # while files change there is no whole run here
-        store.rm_file(f"{base}/{manifest.NAME}")
+    arrived = {**dict.fromkeys(there, ""), **arrived}
+    _note(store, base, arrived)
+    store.rm_file(f"{base}/{manifest.NAME}")  # while files change there is no whole run here
+    return arrived
+
+
+def _read(store: Any, path: str) -> dict[str, Any]:
+    """A table in the store; an empty one where there is none, or it cannot be read back."""
+    if not store.exists(path):
         return {}
-    return {name: str(known["sha256"]) for name, known in there["outputs"].items()}
+    try:
+        found = json.loads(store.cat_file(path))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _note(store: Any, base: str, arrived: dict[str, str]) -> None:
+    """Write down what has arrived."""
+    if not _flat(store):
+        store.makedirs(base, exist_ok=True)
+    store.pipe_file(f"{base}/{UNDER_WAY}", json.dumps(arrived).encode())
+
+
+def _within(name: str) -> bool:
+    """Whether a name in the store's own files stays in its folder: what it names may be removed."""
+    return bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
 
 
 def _send(store: Any, path: Path, target: str, size: int) -> None:
     """One file, tried again where the store drops it; sizes are compared, for some stores accept less without a word."""
     for left in range(_TRIES - 1, -1, -1):
         try:
-            store.makedirs(target.rpartition("/")[0], exist_ok=True)
+            if not _flat(store):
+                store.makedirs(target.rpartition("/")[0], exist_ok=True)
             store.put_file(str(path), target)
             if (arrived := _size(store, target)) != size:
                 raise OSError(f"{target} has {arrived} bytes there and {size} here")
             return
-        except OSError:
-            if not left:
+        except OSError as error:
+            if not left or isinstance(error, PermissionError | FileNotFoundError):
                 raise
 
 
 def _size(store: Any, target: str) -> int:
     """Bytes of a file in the store, -1 where there is none."""
     store.invalidate_cache()
-    return int(store.size(target)) if store.exists(target) else -1
+    try:
+        return int(store.info(target)["size"])
+    except FileNotFoundError:
+        return -1

@@ -27,14 +27,14 @@ from rasterio.windows import Window
 from pipelines.errors import InputError, RunError
 from pipelines.inputs.axes import Axis, mean, take
 from pipelines.inputs.grid import Block, Grid
-from pipelines.inputs.sources import GDAL_ENV, Source, grid_of, open_raster
+from pipelines.inputs.sources import GDAL_ENV, Source, grid_of, open_raster, store_advice
 from pipelines.inputs.vrt import Tile, class_view_type, view
 from sinks.area import areal_scale, cell_area, ellipsoid, is_equal_area, metres_per_unit
 from sinks.lattice import Lattice
 
 FINER: Final = 1.5
 """A source whose pixels are this many times smaller than the grid's is finer than it."""
-_HANDLES: Final = 16
+_HANDLES: Final = 40
 _SAME: Final = 0.01
 """Pixels by which two lattices may differ anywhere on the grid and still be the same."""
 _WAYS: Final = {"class": ("nearest", "mode"), "density": ("average", "bilinear", "nearest"), "amount": ("average",)}
@@ -219,9 +219,11 @@ def read_once(alignment: Alignment, block: Block, halo: int = 0) -> Values:
         with rasterio.Env(**GDAL_ENV):
             data, absent, lattice = _stored(alignment, wide)
     except (RasterioError, CPLE_BaseError) as error:
+        said = str(error).splitlines()[0]
+        do = store_advice(alignment.source.layer, said) or "the file is damaged or has changed"
         raise RunError(
             f"{alignment.path}: reading rows {block.row} to {block.row + block.height}, columns {block.col} to "
-            f"{block.col + block.width} of the grid failed ({str(error).splitlines()[0]}); the file is damaged or has changed"
+            f"{block.col + block.width} of the grid failed ({said}); {do}"
         ) from error
     if alignment.source.layer.kind == "class":
         return replace(_classes(alignment, data, absent), lattice=lattice)

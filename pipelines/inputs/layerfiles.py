@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import math
 import os
 import re
@@ -127,9 +128,11 @@ def _join(layer: Layer, paths: list[str], workdir: Path) -> Layer:
     out = workdir / f"{layer.name}.vrt"
     text = joined(placed, first.crs_wkt, transform, first.dtype, first.nodata, first.scale, first.offset, first.unit)
     out.write_text(text, encoding="utf-8")
+    heads = "".join(t.heads for t in tiles)
     return replace(
-        layer, path=str(out), band=None, files=tuple(paths), notes=(*layer.notes, *_notes_of_gaps(layer.name, placed))
-    )
+        layer, path=str(out), band=None, files=tuple(paths), notes=(*layer.notes, *_notes_of_gaps(layer.name, placed)),
+        heads=hashlib.sha256(heads.encode()).hexdigest()[:16] if heads else "",
+    )  # fmt: skip
 
 
 def lattice_of(

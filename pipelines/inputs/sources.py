@@ -22,7 +22,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError, Ra
 from rasterio.windows import Window
 
 from pipelines.errors import InputError
-from pipelines.inputs import places, reach, soundness
+from pipelines.inputs import places, reach, soundness, storefaults
 from pipelines.inputs.grid import Grid
 from pipelines.inputs.vrt import fitting_nodata
 
@@ -47,7 +47,8 @@ _SPOTS: Final = 8
 class Layer:
     """What the user asks for. kind decides how it is resampled; the rest is what the file does not say of itself.
 
-    path : what GDAL opens; files : what the user named, where that is something else; notes : what joining them showed.
+    path : what GDAL opens; files : what the user named, where that is something else; notes : what joining them showed;
+    heads : digest of what those of the files say of themselves that are not on this disk.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Layer:
     resampling: str | None = None
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    heads: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Source:
     """A layer and what its file says: plain values, so that it travels.
 
     path : for people; transform : affine a…f in the file's own direction; nodata : None where the type cannot hold it;
-    has_mask : it has a mask or alpha band; scale, offset : stored value → value in ``unit``; block_shape : rows, columns.
+    has_mask : it has a mask or alpha band; scale, offset : stored value → value in ``unit``; block_shape : rows, columns;
+    heads : of a file that is not on this disk, what tells it from another, as far as its head does.
     """
 
     layer: Layer
@@ -90,6 +93,7 @@ class Source:
     n_bands: int
     fingerprint: str
     notes: tuple[str, ...] = ()
+    heads: str = ""
 
     @property
     def is_strips(self) -> bool:
@@ -110,9 +114,10 @@ def open_raster(path: str) -> rasterio.DatasetReader:
             raise InputError(f"{path}: there is no such file; check the path") from None
         if local and Path(path).is_dir():
             raise InputError(f"{path}: this folder holds no {', '.join(RASTERS)} file; name the raster") from None
-        raise InputError(
-            f"{path}: not a raster that GDAL can read ({str(error).splitlines()[0]}); check the file"
-        ) from None
+        said = str(error).splitlines()[0]
+        if do := storefaults.advice(path, said):
+            raise InputError(f"{path}: cannot be read ({said}); {do}") from None
+        raise InputError(f"{path}: not a raster that GDAL can read ({said}); check the file") from None
 
 
 def inspect(layer: Layer) -> Source:
@@ -176,6 +181,7 @@ def _read_head(layer: Layer, shown: str) -> Source:
             has_mask=MaskFlags.per_dataset in flags or MaskFlags.alpha in flags,
             scale=scale, offset=offset, unit=layer.unit or d.units[band - 1] or "", description=d.descriptions[band - 1] or "",
             block_shape=d.block_shapes[band - 1], n_bands=d.count, fingerprint="", notes=tuple(notes),
+            heads=_head_digest(d, band) if reach.is_remote(layer.path) else layer.heads,
         )  # fmt: skip
 
 
@@ -284,6 +290,18 @@ def fingerprint(path: str) -> str:
     return f"{about.st_size}-{about.st_mtime_ns}-{digest.hexdigest()[:16]}"
 
 
+def _head_digest(d: rasterio.DatasetReader, band: int) -> str:
+    """What tells a raster in a store from the next of its name, without reading its pixels.
+
+    Where the last block of a compressed TIFF begins tells the size of all others.
+    """
+    rows, cols = d.block_shapes[band - 1]
+    ends = ("0_0", f"{(d.width - 1) // cols}_{(d.height - 1) // rows}")
+    places = [d.get_tag_item(f"BLOCK_{w}_{e}", "TIFF", bidx=band) for e in ends for w in ("OFFSET", "SIZE")]
+    said = (d.width, d.height, d.dtypes, d.nodatavals, tuple(d.transform), sorted(d.tags().items()), places)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
 def grid_of(source: Source) -> Grid:
     """The grid on which the land cover lies; flipped rasters get the same grid, north up."""
     a, _, x0, _, e, y0 = source.transform
@@ -316,9 +334,15 @@ def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
             step = slice(None, None, -(-source.height // most)), slice(None, None, -(-source.width // most))
             return values[step], valid[step]
     except RasterioError as error:
-        raise InputError(
-            f"{source.path}: cannot be read to its end ({str(error).splitlines()[0]}); the file is damaged"
-        ) from None
+        said = str(error).splitlines()[0]
+        if do := store_advice(source.layer, said):
+            raise InputError(f"{source.path}: cannot be read ({said}); {do}") from None
+        raise InputError(f"{source.path}: cannot be read to its end ({said}); the file is damaged") from None
+
+
+def store_advice(layer: Layer, said: str) -> str:
+    """What to do about a failed read, where the layer or a tile of it is in a store."""
+    return next(filter(None, (storefaults.advice_on_reading(p, said) for p in layer.files or (layer.path,))), "")
 
 
 def _spots(source: Source, most: int) -> list[dict[str, Any]]:

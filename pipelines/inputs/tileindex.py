@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin
-from urllib.request import urlopen
 from xml.etree import ElementTree as ET
 
 import pyogrio
 
 from pipelines.errors import InputError
-from pipelines.inputs import reach
+from pipelines.inputs import descriptions, reach, vectorfile
 
 _VECTORS: Final = (".gpkg", ".shp", ".fgb", ".geojson", ".parquet")
 _COLUMNS: Final = ("location", "path", "filename", "file", "uri", "url", "href")
@@ -27,10 +24,6 @@ _RASTER_TYPES: Final = (
     "application/x-hdf",
     "application/vnd+zarr",
 )
-_PATIENCE: Final = 30.0
-"""Seconds that a server has to answer."""
-_LARGEST: Final = 64 << 20
-"""Bytes that are read of a description."""
 _MOST_LINKS: Final = 100_000
 """Items of a catalogue that are followed."""
 
@@ -51,12 +44,30 @@ def read(name: str, path: str, asset: str | None, permit: reach.Permit) -> Tiles
     name : the layer, for people; asset : key of the STAC asset. Raises InputError for an index that names no tile, or of which
     it cannot be told what in it are the tiles.
     """
+    if permit.folders and reach.is_remote(path):  # is refused, and must not be read before
+        return None
+    found = _listed(name, path, asset, permit)
+    if found is not None:
+        _require_leave(path, found.paths, permit)
+    return found
+
+
+def _require_leave(path: str, named: Iterable[str], permit: reach.Permit) -> None:
+    """Refuse an index on this disk that leads to the network; one that the user named by its address may."""
+    away = next((n for n in named if reach.is_remote(n)), None)
+    if away is not None and not (permit.network or reach.is_remote(path)):
+        raise InputError(
+            f"{path}: this index lists {away}, which is not on this disk; allow it with --allow-network if you trust the file"
+        )
+
+
+def _listed(name: str, path: str, asset: str | None, permit: reach.Permit) -> Tiles | None:
     lower = path.lower()
     found = _json(path) if lower.endswith((".json", ".geojson")) else None
     if found is not None and (kind := _stac_kind(found)):
         return _there(path, list(_stac(name, path, found, kind, asset, permit)))
     if lower.endswith(".gti"):
-        return _gti(name, path)
+        return _gti(name, path, permit)
     if lower.endswith(_VECTORS) and (reach.is_remote(path) or os.path.exists(path)):
         return _footprints(name, path) if _layers(path) else None  # a GeoPackage can hold a raster
     return None
@@ -76,10 +87,10 @@ def _there(index: str, names: list[str], ha: list[float] | None = None) -> Tiles
 # ------------------------------------------------------------------------------------------ footprints
 
 
-def _gti(name: str, path: str) -> Tiles:
+def _gti(name: str, path: str, permit: reach.Permit) -> Tiles:
     """GDAL's XML that names an index of footprints."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = descriptions.read(path).decode("utf-8-sig")
         if "<!DOCTYPE" in text:
             raise ValueError("it declares a document type, which can make a small file endless")
         root = ET.fromstring(text)
@@ -88,21 +99,19 @@ def _gti(name: str, path: str) -> Tiles:
     dataset = root.findtext("IndexDataset")
     if not dataset:
         raise InputError(f"{path}: this tile index names no <IndexDataset>; make it again (gdaltindex)")
-    return _footprints(name, _beside(path, dataset), root.findtext("IndexLayer"), root.findtext("LocationField"))
+    index = descriptions.beside(path, dataset)
+    _require_leave(path, [index], permit)
+    return _footprints(name, index, root.findtext("IndexLayer"), root.findtext("LocationField"))
 
 
 def _footprints(name: str, path: str, layer: str | None = None, column: str | None = None) -> Tiles:
-    reach.require_vector(path)
-    try:
-        layers = [str(n) for n, _ in pyogrio.list_layers(path)]
-    except pyogrio.errors.DataSourceError:
-        layers = []
+    layers = _layers(path)
     if not layers:
         raise InputError(
             f"{path}: this {name} file is neither a raster nor an index of tiles that can be read; check it"
         )
     chosen = layer or layers[0]
-    frame = pyogrio.read_dataframe(path, layer=chosen)
+    frame = vectorfile.read(path, chosen)
     known = {str(c).lower(): str(c) for c in frame.columns}
     column = column or next((known[c] for c in _COLUMNS if c in known), None)
     if column is None or column not in frame.columns:
@@ -114,23 +123,17 @@ def _footprints(name: str, path: str, layer: str | None = None, column: str | No
     ha = None
     if frame.crs is not None and len(frame):
         ha = (frame.geometry.to_crs(6933).area / 10_000).tolist()
-    return _there(path, [_beside(path, str(n)) for n in frame[column]], ha)
+    return _there(path, [descriptions.beside(path, str(n)) for n in frame[column]], ha)
 
 
 def _layers(path: str) -> list[str]:
     """Layers of a vector file; none where it is something else."""
     reach.require_vector(path)
     try:
-        return [str(n) for n, _ in pyogrio.list_layers(path)]
+        with vectorfile.from_afar(path):
+            return [str(n) for n, _ in pyogrio.list_layers(path)]
     except pyogrio.errors.DataSourceError:
         return []
-
-
-def _beside(index: str, named: str) -> str:
-    """Names in an index are relative to it."""
-    if reach.is_remote(named) or os.path.isabs(named) or "://" in index:
-        return urljoin(index, named) if "://" in index else named
-    return str(Path(index).parent / named)
 
 
 # ------------------------------------------------------------------------------------------ STAC
@@ -138,12 +141,7 @@ def _beside(index: str, named: str) -> str:
 
 def _json(path: str) -> dict[str, Any] | None:
     try:
-        if path.startswith(("http://", "https://")):
-            with urlopen(path, timeout=_PATIENCE) as answer:
-                data = answer.read(_LARGEST)
-        else:
-            data = Path(path).read_bytes()
-        found = json.loads(data.decode("utf-8-sig"))
+        found = json.loads(descriptions.read(path).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -184,7 +182,7 @@ def _linked(name: str, path: str, found: dict[str, Any], asset: str | None, perm
         for link in catalogue.get("links", ()):
             if not isinstance(link, dict) or link.get("rel") not in ("item", "child") or len(seen) > _MOST_LINKS:
                 continue
-            target = _beside(where, str(link.get("href", "")))
+            target = descriptions.beside(where, str(link.get("href", "")))
             if reach.is_remote(target) and not (permit.network or reach.is_remote(path)):
                 raise InputError(
                     f"{where}: the catalogue links to {target}, which is not on this disk; allow it with --allow-network if you "
@@ -212,11 +210,11 @@ def _href(name: str, path: str, item: dict[str, Any], asset: str | None) -> str:
     if asset is not None:
         if asset not in assets:
             raise InputError(f"{path}: {who} has no asset '{asset}'; it has {', '.join(assets) or 'none'}")
-        return _beside(path, str(assets[asset]["href"]))
+        return descriptions.beside(path, str(assets[asset]["href"]))
     rasters = {k: a for k, a in assets.items() if str(a.get("type", "")).lower().startswith(_RASTER_TYPES)}
     data = {k: a for k, a in rasters.items() if "data" in (a.get("roles") or ())}
     for some in ({name: assets[name]} if name in assets else {}, data, rasters):
         if len(some) == 1:
-            return _beside(path, str(next(iter(some.values()))["href"]))
+            return descriptions.beside(path, str(next(iter(some.values()))["href"]))
     said = ", ".join(rasters or assets) or "none"
     raise InputError(f"{path}: {who} has several assets or none ({said}); say which with --layer {name}.asset=NAME")

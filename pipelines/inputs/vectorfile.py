@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,7 +15,7 @@ import pyproj
 import shapely
 
 from pipelines.errors import InputError
-from pipelines.inputs import reach
+from pipelines.inputs import reach, storefaults
 
 R = TypeVar("R")
 _FAULTS: Final = (
@@ -37,7 +39,7 @@ def read(path: str | Path, layer: str | None = None, **options: Any) -> gpd.GeoD
 def _told(path: str | Path, look: Callable[[], R]) -> R:
     # A damaged file fails in the reader, in its geometries, in its text or in its CRS.
     try:
-        with np.errstate(invalid="ignore"):  # a vertex that is NaN is told by who places it
+        with np.errstate(invalid="ignore"), from_afar(path):  # a vertex that is NaN is told by who places it
             return look()
     except (
         *_FAULTS,
@@ -45,6 +47,28 @@ def _told(path: str | Path, look: Callable[[], R]) -> R:
         OverflowError,
         UnboundLocalError,
     ) as error:  # the last is pyogrio's, of a CRS without a name
-        raise InputError(
-            f"{path}: not a vector file that can be read ({(str(error) or type(error).__name__).splitlines()[0]}); check the file"
-        ) from None
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        if do := storefaults.advice(str(path), said):
+            raise InputError(f"{path}: cannot be read ({said}); {do}") from None
+        raise InputError(f"{path}: not a vector file that can be read ({said}); check the file") from None
+
+
+@contextmanager
+def from_afar(path: str | Path) -> Iterator[None]:
+    """How files in stores and on servers are read: with patience that ends, and without a list of what lies beside them.
+
+    pyogrio has a GDAL of its own, which knows nothing of rasterio's settings. Unlike rasters, vector files may be several;
+    each is asked for by its name.
+    """
+    if not reach.is_remote(str(path)):
+        yield
+        return
+    wanted = {k: str(v) for k, v in {**reach.PATIENCE, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}.items()}
+    before = {k: pyogrio.get_gdal_config_option(k) for k in wanted}
+    pyogrio.set_gdal_config_options(wanted)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "HTTP response code", RuntimeWarning)  # what follows from it is told
+            yield
+    finally:
+        pyogrio.set_gdal_config_options(before)

@@ -136,7 +136,12 @@ def _round(
 
 
 def _apply(item: B, task: Callable[[B], R]) -> R:
-    return task(item)
+    try:
+        return task(item)
+    except (InputError, RunError) as error:
+        told = type(error)(str(error))
+    # Without what led to it: an error of GDAL's cannot travel, and Dask would send neither.
+    raise told
 
 
 # ------------------------------------------------------------------------------------------ connecting
