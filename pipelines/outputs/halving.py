@@ -52,19 +52,23 @@ def _whole_mean(array: NDArray[Any], nodata: Any) -> NDArray[Any]:
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _mean(array: NDArray[Any], nodata: Any, whole: bool) -> NDArray[Any]:
     h, w = array.shape
-    out = np.full(((h + 1) // 2, (w + 1) // 2), nodata, array.dtype)
+    out = np.empty(((h + 1) // 2, (w + 1) // 2), array.dtype)
+    total, count = np.zeros(w + 1), np.zeros(w + 1)
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            total = 0.0
-            n = 0
-            for k in range(2 * i, min(2 * i + 2, h)):
-                for m in range(2 * j, min(2 * j + 2, w)):
-                    v = array[k, m]
-                    if v != nodata and v == v:
-                        total += v
-                        n += 1
-            if n > 0:
-                out[i, j] = np.floor(total / n + 0.5) if whole else total / n
+        above, below = array[2 * i], array[min(2 * i + 1, h - 1)]
+        both = 2 * i + 1 < h
+        for j in range(w):
+            a, b = np.float64(above[j]), np.float64(below[j])
+            one = (above[j] != nodata) & (a == a)
+            two = (below[j] != nodata) & (b == b) & both
+            total[j] = (a if one else 0.0) + (b if two else 0.0)
+            count[j] = np.float64(one) + np.float64(two)
+        line = out[i]
+        for j in range(line.size):
+            n = count[2 * j] + count[2 * j + 1]
+            mean = (total[2 * j] + total[2 * j + 1]) / n
+            mean = np.floor(mean + 0.5) if whole else mean
+            line[j] = mean if n > 0 else nodata
     return out
 
 

@@ -132,7 +132,7 @@ class MapStats:
         if array.dtype.name in _TALLIED:
             return cls._of_counts(array, int(nodata))
         tiles = (
-            _tile_stats(array[row : row + TILE, col : col + TILE], nodata)
+            _tile_stats(array, row, col, nodata)
             for row in range(0, array.shape[0], TILE)
             for col in range(0, array.shape[1], TILE)
         )
@@ -203,18 +203,34 @@ def merge_stats(parts: Iterable[MapStats]) -> MapStats:
     return functools.reduce(MapStats.__add__, parts, MapStats())
 
 
-def _tile_stats(tile: NDArray[Any], nodata: float) -> MapStats:
-    tile = np.ascontiguousarray(tile)  # numpy adds in another order where rows are apart in memory
-    known = tile != nodata
-    if tile.dtype.kind == "f":
-        known &= np.isfinite(tile)
-    count = int(np.count_nonzero(known))
+def _tile_stats(array: NDArray[Any], row: int, col: int, nodata: float) -> MapStats:
+    """Statistics of the tile whose first pixel this is."""
+    height, width = min(TILE, array.shape[0] - row), min(TILE, array.shape[1] - col)
+    count, low, high, total, squares = _summed(array, row, col, height, width, array.dtype.type(nodata))
     if not count:
-        return MapStats(pixels=tile.size)
-    values = (tile.ravel() if count == tile.size else tile[known]).astype(np.float64)
-    low, high, total = float(values.min()), float(values.max()), float(values.sum())
-    np.square(values, out=values)
-    return MapStats(tile.size, count, low, high, Fraction(total), Fraction(float(values.sum())))
+        return MapStats(pixels=height * width)
+    return MapStats(height * width, count, low, high, Fraction(total), Fraction(squares))
+
+
+@numba.njit(nogil=True, cache=True)
+def _summed(
+    array: NDArray[Any], row: int, col: int, height: int, width: int, nodata: Any
+) -> tuple[int, float, float, float, float]:
+    """Number, least, largest, sum and sum of squares of a tile's values; column by column, so that a row is vector code."""
+    count, low, high = np.zeros(width, np.int32), np.full(width, np.inf), np.full(width, -np.inf)
+    total, squares = np.zeros(width), np.zeros(width)
+    for i in range(height):
+        line = array[row + i, col : col + width]
+        for j in range(width):
+            v = np.float64(line[j])
+            known = (line[j] != nodata) & (v - v == 0.0)  # infinities and NaN are no values
+            x = v if known else 0.0
+            count[j] += np.int32(known)
+            total[j] += x
+            squares[j] += x * x
+            low[j] = v if known & (v < low[j]) else low[j]
+            high[j] = v if known & (v > high[j]) else high[j]
+    return np.int64(count.sum()), low.min(), high.max(), total.sum(), squares.sum()
 
 
 @numba.njit(nogil=True, cache=True)
@@ -241,10 +257,19 @@ def _tally(array: NDArray[Any], lowest: int, size: int) -> NDArray[np.int64]:
 
 @numba.njit(nogil=True, cache=True)
 def _binned(array: NDArray[Any], nodata: Any, per_value: float, first: float, size: int) -> NDArray[np.int64]:
-    counts = np.zeros(size, np.int64)
+    """How many values lie in each bucket. What is no value goes to one more at the end, so that no pixel needs a branch."""
+    one, two = np.zeros(size + 1, np.int32), np.zeros(size + 1, np.int32)
+    at = np.empty(array.shape[1], np.int32)
     for i in range(array.shape[0]):
-        for j in range(array.shape[1]):
-            v = array[i, j]
-            if v != nodata and np.isfinite(v):
-                counts[np.int64(np.floor(v * per_value) - first)] += 1
-    return counts
+        line = array[i]
+        for j in range(line.size):
+            v = np.float64(line[j])
+            place = np.int32(np.floor(v * per_value) - first) if v - v == 0.0 else np.int32(size)
+            at[j] = place if line[j] != nodata else np.int32(size)
+        pairs = line.size // 2 * 2
+        for j in range(0, pairs, 2):
+            one[at[j]] += 1
+            two[at[j + 1]] += 1
+        if pairs < line.size:
+            one[at[pairs]] += 1
+    return one[:size].astype(np.int64) + two[:size]
