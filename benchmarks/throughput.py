@@ -30,7 +30,26 @@ from make_layers import write_layers
 
 HERE = Path(__file__).resolve().parent
 THREADS = 2
-WAYS = ("ours", "ours-1", "ours-processes", "ours-regions", "ours-sinks", "floor-tiff", "floor-cog", "plain", "usual")
+WAYS = (
+    "ours", "ours-1", "ours-processes", "ours-regions", "ours-sinks", "ours-shards", "floor-tiff", "floor-cog", "plain",
+    "usual", "invest", "ours-pools",
+)  # fmt: skip
+POOL_MAPS = "carbon_total,carbon_agb,carbon_bgb,carbon_soil,carbon_deadwood"
+"""What InVEST Carbon writes: four pools and their sum."""
+POOLS = """lucode,lulc_name,c_above,c_below,c_soil,c_dead
+10,Tree cover,57.2,14.1,101.6,5.3
+20,Shrubland,12.1,5.2,64,1.1
+30,Grassland,3.1,8.4,77,0.2
+40,Cropland,4.7,1.2,76.9,0.5
+50,Built-up,0,0,0,0
+60,Bare,0,0,20,0
+70,Snow,0,0,0,0
+80,Water,0,0,0,0
+90,Herbaceous wetland,7.1,9.2,300,1.3
+95,Mangroves,90.2,40.1,310,10.2
+100,Moss,1,0.2,60,0.1
+"""
+"""A pool table as InVEST reads it, of no real place: both ways look up the same numbers."""
 SCRIPTS = {"plain": "plain_script.py", "usual": "usual_script.py"}
 PROCESSES = """class = "distributed.LocalCluster"
 [options]
@@ -41,6 +60,8 @@ processes = true
 """A cluster of two processes of one thread, as a file tells it."""
 ECOSYSTEMS = {"10": "forest", "20": "shrubland", "30": "grassland", "40": "cropland", "90": "inland_wetland"}
 STRIP = 2048
+HALF_A_STEP = 0.0500001
+"""Mg C/ha by which a map in steps of 0.1 may be off."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +77,21 @@ class Run:
 def command(way: str, a: argparse.Namespace, folder: Path) -> list[str]:
     """The command line of one way."""
     lc, agb, out = str(folder / "landcover.tif"), str(folder / "agb.tif"), folder / f"out-{way}"
+    if way in ("invest", "ours-pools"):
+        pools = folder / "pools.csv"
+        pools.write_text(POOLS)
+        if way == "invest":
+            return [a.invest_python, str(HERE / "invest_carbon.py"), lc, str(pools), str(out), a.invest_workers]
+        return [
+            sys.executable, "-m", "pipelines.cli", "assess", "--landcover", lc, "--parameters", f"invest:{pools}",
+            "--maps", POOL_MAPS, "--workers", str(THREADS), "--quiet", "--out", str(out),
+        ]  # fmt: skip
     if way.startswith("ours"):
         more = ["--regions", str(folder / "regions.gpkg")] if way == "ours-regions" else []
         if way == "ours-sinks":
             more = write_layers(folder)
+        if way == "ours-shards":
+            more = ["--map-layout", "shards"]
         if way == "ours-processes":
             (folder / "cluster.toml").write_text(PROCESSES)
             more = ["--cluster", str(folder / "cluster.toml")]
@@ -80,7 +112,11 @@ def run(way: str, a: argparse.Namespace, folder: Path) -> Run:
     """One whole process, watched from outside."""
     out = folder / f"out-{way}"
     shutil.rmtree(out, ignore_errors=True)
-    words = command(way, a, folder)
+    return watched(command(way, a, folder), out)
+
+
+def watched(words: list[str], out: Path) -> Run:
+    """A command run to its end; ``out`` : where it writes."""
     start = time.perf_counter()
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=HERE.parent) as process:
         peak = [0.0]
@@ -90,7 +126,7 @@ def run(way: str, a: argparse.Namespace, folder: Path) -> Run:
         took = time.perf_counter() - start
     watcher.join()
     if process.returncode:
-        raise SystemExit(f"{way} failed:\n{wrong.decode(errors='replace')}")
+        raise SystemExit(f"{' '.join(words)} failed:\n{wrong.decode(errors='replace')}")
     return Run(took, peak[0], sum(p.stat().st_size for p in out.rglob("*.tif")), said.decode())
 
 
@@ -172,6 +208,21 @@ def check(way: str, done: Run, a: argparse.Namespace, folder: Path) -> str:
         if _furthest(ours / "carbon_total.tif", folder / f"out-{way}" / "maps" / "carbon_total.tif") != 0:
             raise SystemExit(f"{way}: the map is not the same")
         return "the same map"
+    if way == "ours-pools":
+        return "what invest does"
+    if way == "invest":
+        pools = folder / "out-ours-pools" / "maps" / "carbon_total.tif"
+        if not pools.exists():
+            return "nothing to compare: run ours-pools too"
+        theirs = folder / "out-invest" / "c_storage_bas.tif"
+        if (apart := _furthest_physical(pools, theirs)) > HALF_A_STEP:
+            raise SystemExit(f"invest: maps {apart:g} Mg C/ha apart")
+        return f"the sum of pools within {apart:.2g} Mg C/ha of ours"
+    if way == "ours-shards":
+        ours = list(ours.glob("*.tif"))
+        if any(_furthest(p, folder / "out-ours-shards" / "maps" / f"{p.stem}.vrt") != 0 for p in ours):
+            raise SystemExit("ours-shards: the map is not the same")
+        return "the same map"
     if way == "ours-sinks":
         return "more layers, other answers: nothing to compare"
     apart = _furthest(ours / "carbon_total.tif", folder / f"out-{way}" / "carbon_total.tif")
@@ -193,6 +244,17 @@ def _furthest(one: Path, other: Path) -> float:
             if ((x == p.nodata) != (y == p.nodata)).any():
                 return math.inf
             most = max(most, float(np.abs(np.subtract(x, y, dtype=np.float64)).max()))
+    return most
+
+
+def _furthest_physical(ours: Path, theirs: Path) -> float:
+    """Largest difference [Mg C/ha] of our map and one of floats where both have a value."""
+    most = 0.0
+    with rasterio.open(ours) as p, rasterio.open(theirs) as q:
+        for window in strips(p.shape):
+            x, y = p.read(1, window=window), q.read(1, window=window)
+            both = (x != p.nodata) & (y != q.nodata)
+            most = max(most, float(np.abs(x[both] * p.scales[0] - y[both]).max(initial=0.0)))
     return most
 
 
@@ -237,9 +299,15 @@ def main() -> None:
     parser.add_argument(
         "--ways", default=",".join(WAYS), help="ours always runs; the scripts only with the one map they make"
     )
+    parser.add_argument(
+        "--invest-python", default="", help="a Python that has natcap.invest; without it, invest is left out"
+    )
+    parser.add_argument("--invest-workers", default="-1", help="as InVEST counts them: -1 for its own process alone")
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     a = parser.parse_args()
     a.ways = [w for w in WAYS if w == "ours" or w in a.ways.split(",")]
+    if not a.invest_python:
+        a.ways = [w for w in a.ways if w != "invest"]
     if a.maps != "carbon_total":
         a.ways = [w for w in a.ways if w not in SCRIPTS]  # they make one map, and would be held against several
     folder = a.folder.resolve() / str(a.size)
