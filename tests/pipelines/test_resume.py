@@ -51,8 +51,10 @@ def same(one: Path, other: Path, tidied: bool = True) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(tmp_path):
-    given = {**options(tmp_path), "out": str(tmp_path), "maps": ["ecosystem", "carbon_total", "stock_volume"]}
+@pytest.mark.parametrize("layout", ["whole", "shards"])
+def test_a_run_killed_at_random_moments_ends_in_the_same_bytes(tmp_path, layout):
+    maps = {"maps": ["ecosystem", "carbon_total", "stock_volume"], "map_layout": layout}
+    given = {**options(tmp_path), "out": str(tmp_path), **maps}
     done = subprocess.run(
         [sys.executable, str(HERE / "killed.py"), str(KILLS), "1"], input=json.dumps(given), capture_output=True,
         text=True, cwd=tmp_path, timeout=500, check=False,

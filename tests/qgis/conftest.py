@@ -82,6 +82,7 @@ def runs(tmp_path_factory):
     data = ROOT / "sample_data"
     for arguments in (
         ["assess", data / "assessment.toml", "--out", home / "demo", "--no-report"],
+        ["assess", data / "assessment.toml", "--out", home / "shards", "--no-report", "--map-layout", "shards"],
         ["change", data / "change.toml", "--out", home / "change", "--no-report"],
         ["reserves", home / "change", "--areas", data / "reserves.gpkg", "--id", "id", "--name", "name", "--out", home / "reserves"],
         ["sample", "design", home / "demo", "--out", home / "sample.gpkg"],

@@ -125,7 +125,7 @@ def main(folder, paths):
     )
     found = {}
     for path in map(Path, paths):
-        if path.suffix == ".tif":
+        if path.suffix in (".tif", ".vrt"):
             found[path.stem] = raster(path, folder)
         else:
             whole = QgsVectorLayer(str(path), path.stem, "ogr")

@@ -29,6 +29,18 @@ def test_every_file_opens_without_a_word(seen):
     assert "rror" not in errors
 
 
+def test_maps_in_shards_are_what_the_one_file_is(seen, runs, script, tmp_path):
+    maps = runs / "shards" / "maps"
+    before = {p: p.read_bytes() for p in maps.iterdir() if p.is_file()}
+    found, errors = script("look.py", tmp_path, *sorted(maps.glob("*.vrt")))
+    assert found["messages"] == []
+    assert "rror" not in errors
+    assert len(found["layers"]) > 8
+    for name, layer in found["layers"].items():
+        assert layer == seen[0][name], name
+    assert {p: p.read_bytes() for p in maps.iterdir() if p.is_file()} == before  # there was nothing to compute
+
+
 def test_maps_are_drawn_in_physical_values(seen):
     layers = seen[0]
     carbon = layers["carbon_total"]
