@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
-from sinks.accounts import TOTAL_REGION, Account, RegionInfo
 from sinks.errors import InputError
 from sinks.parameters import ParameterSet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sinks.accounts import Account, RegionInfo
 
 ARBOR: Final = ("needleleaf", "broadleaf", "mixed", "unspecified")
 DEFINITIONS: Final = ("china", "fao")
@@ -121,6 +124,10 @@ def coverage_table(account: Account, definition: ForestDefinition, base_map: str
     left out of it, a class the legend does not know is kept in). The headline takes the official one, unless the map
     misses more than one percent of the region.
     """
+    import pandas as pd  # workers need the definition alone
+
+    from sinks.accounts import TOTAL_REGION, RegionInfo
+
     basis = definition.basis(base_map, year)
     known = account.context.get("legend", "") is not None  # without a legend no class is forest, which is not 0 percent
     rows = []

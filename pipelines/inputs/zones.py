@@ -12,9 +12,8 @@ import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -25,8 +24,10 @@ from shapely.geometry.base import BaseGeometry
 from pipelines.errors import InputError
 from pipelines.inputs import polygons
 from pipelines.inputs.grid import Block, Grid
-from pipelines.inputs.regionfile import official_hectares, read_region_file
 from sinks.units import M2_PER_HA
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 # Tiles are rasterized in pixel coordinates. rasterio hides its warning about that in a way that threads break, and a raster
 # of the user's that lies nowhere gets an error of ours.
@@ -64,6 +65,8 @@ class Regions:
 
     def to_geodataframe(self, grid: Grid) -> gpd.GeoDataFrame:
         """The regions as they were drawn (made valid), in their own CRS, with id and name."""
+        import geopandas as gpd  # dear to import, and workers only ask which region a pixel is in
+
         frame = {"region_id": list(self.ids), "region_name": list(self.names)}
         return gpd.GeoDataFrame(frame, geometry=list(shapely.from_wkb(list(self.originals))), crs=self.crs_wkt)
 
@@ -72,6 +75,8 @@ def read_regions(
     path: str, *, grid: Grid, layer: str | None = None, id_column: str | None = None, name_column: str | None = None
 ) -> Regions:
     """Region polygons of any vector file, ready for the grid. Raises InputError naming what is wrong and the mend."""
+    from pipelines.inputs.regionfile import official_hectares, read_region_file  # with all of GeoPandas
+
     found = read_region_file(path, layer, id_column, name_column)
     ids, notes, crs = found.ids, found.notes, found.frame.crs
     drawn = polygons.mended(path, found.frame.geometry.to_numpy(), ids, notes)

@@ -152,3 +152,35 @@ def test_options_stand_under_headings_and_verbs_too():
         "Inputs", "More layers", "Regions", "Targets", "Science", "Certainty", "Forest definition", "Output", "Running")]  # fmt: skip
     assert places == sorted(places)
     assert "More:" not in say("--help"), "a verb stands under no heading: give it one in pipelines/cli.py"
+
+
+@pytest.mark.parametrize(
+    ("needed", "spared"),
+    [
+        (
+            "pipelines.work.walk, pipelines.assess.blockpass",
+            "pandas geopandas pyogrio pyarrow scipy.linalg xarray dask distributed",
+        ),
+        (
+            "pipelines.assess.run, pipelines.assess.summary, pipelines.report.page",
+            "scipy.linalg scipy.stats scipy.special xarray dask distributed matplotlib rioxarray",
+        ),
+    ],
+    ids=["a worker", "a run"],
+)
+def test_what_is_dear_and_not_needed_is_not_loaded(needed, spared):
+    code = f"import sys, {needed}; print([m for m in {spared.split()} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_the_first_compiled_call_loads_no_linear_algebra():
+    code = (
+        "import sys, numpy as np; from sinks import exactsum; exactsum.from_floats(np.ones(3)); "
+        "from numba import njit; print('scipy.linalg' in sys.modules, njit(lambda a: a @ a)(np.eye(2))[0, 0])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == [
+        "False",
+        "1.0",
+    ]
