@@ -84,6 +84,20 @@ def test_another_run_is_not_written_over(result, url, tmp_path):
     assert json.loads(there(url)["manifest.json"])["outputs"] == manifest.read(result)["outputs"]
 
 
+def test_a_whole_run_is_not_written_over_for_a_list_of_arrivals_that_stayed_beside_it(result, url):
+    """A copy that was killed after its manifest had arrived."""
+    store.publish(result, url)
+    memory, base = fsspec.core.url_to_fs(url)
+    other = json.loads(memory.cat_file(f"{base}/manifest.json"))
+    other["outputs"]["accounts.csv"]["sha256"] = "0"
+    memory.pipe_file(f"{base}/manifest.json", json.dumps(other).encode())
+    memory.pipe_file(f"{base}/{store.UNDER_WAY}", b"{}")
+    with pytest.raises(InputError, match="another run was published here"):
+        store.publish(result, url)
+    store.publish(result, url, overwrite=True)
+    assert store.UNDER_WAY not in there(url)
+
+
 def test_what_is_said(result, tmp_path):
     to = (tmp_path / "store").as_uri()
     said = CliRunner().invoke(main, ["publish", str(result), to, "--json"])
