@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from pystac.validation import validate_dict
 from rasterio.windows import Window
 
+from objectstore import BUCKET, serving
 from pipelines.assess import check, rollup, run
 from pipelines.assess.study import checked
 from pipelines.change import change as changing
@@ -379,6 +380,26 @@ def test_a_published_run_is_whole_and_a_damaged_one_is_refused(sharded, tmp_path
     damaged.write_bytes(damaged.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"maps/ecosystem/ecosystem\.0\.0\.tif is not as it was written"):
         store.publish(tmp_path / "there", f"file://{tmp_path / 'further'}")
+
+
+def test_of_a_run_in_an_object_store_only_the_blocks_that_are_asked_for_are_read(sharded, tmp_path, monkeypatch):
+    pytest.importorskip("moto", reason="the S3 server of this test is moto's: pip install 'moto[server]'")
+    window = Window(1100, 1200, 300, 200)
+    with serving(tmp_path) as s3:
+        for name, value in s3.settings.items():
+            monkeypatch.setenv(name, value)
+        for name in manifest.read(sharded)["outputs"]:
+            s3.put(f"run/{name}", sharded / name)
+        before = len(s3.asked())
+        place = f"/vsis3/{BUCKET}/run/maps/carbon_total.vrt"
+        with rasterio.open(place) as there:
+            part, small_ = there.read(1, window=window), there.read(1, out_shape=(SIZE // 4, SIZE // 4))
+        asked = {Path(p.partition("?")[0]).name for m, p, code in s3.asked()[before:] if code in (200, 206)}
+    assert {n for n in asked if n.endswith(".tif")} == {"carbon_total.1024.1024.tif"}
+    assert "carbon_total.vrt.ovr" in asked
+    with rasterio.open(runmaps.path(sharded, "carbon_total")) as here:
+        np.testing.assert_array_equal(part, here.read(1, window=window))
+        np.testing.assert_array_equal(small_, here.read(1, out_shape=(SIZE // 4, SIZE // 4)))
 
 
 def command(*words):
