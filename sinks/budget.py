@@ -166,13 +166,16 @@ MOVE_COLUMNS: Final = ("region_id", "ecosystem", "forest_type", "quantity", "sou
 
 def moves_table(work: Work) -> pd.DataFrame:
     """``moves`` as a table (``MOVE_COLUMNS``), to be kept with a run: what a roll-up needs to know how sure the whole is."""
-    found = []
+    names, quantities = np.array(work.targets.keys, object).reshape(-1, 3), np.array(QUANTITIES, object)
+    parts = []
     for key, source, moved in moves(work):
         t, q = np.nonzero(moved)
-        names = pd.DataFrame([work.targets.keys[n] for n in t], columns=list(MOVE_COLUMNS[:3]))
-        names["quantity"] = [QUANTITIES[n] for n in q]
-        found.append(names.assign(source=source, coefficient=key, moved=moved[t, q]))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(MOVE_COLUMNS))
+        parts.append(
+            (*names[t].T, quantities[q], np.full(t.size, source, object), np.full(t.size, key, object), moved[t, q])
+        )
+    if not parts:
+        return pd.DataFrame(columns=list(MOVE_COLUMNS))
+    return pd.DataFrame(dict(zip(MOVE_COLUMNS, map(np.concatenate, zip(*parts, strict=True)), strict=True)))
 
 
 def merged(tables: Sequence[pd.DataFrame]) -> tuple[Targets, dict[str, NDArray[np.float64]]]:
