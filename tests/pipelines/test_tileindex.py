@@ -188,12 +188,24 @@ def test_a_crs_is_judged_once_however_many_tiles_have_it(tiles, tmp_path, monkey
     _, paths, _, _ = tiles
     judge, seen = sources._judged, []
     monkeypatch.setattr(sources, "_judged", lambda crs: seen.append(crs.name) or judge(crs))
-    monkeypatch.setattr(layerfiles, "_AT_ONCE", 1)
     sources._own_crs.cache_clear()
     make_layer("landcover", "class", [str(p) for p in paths], tmp_path)
     assert seen == ["WGS 84 / UTM zone 49N"]
     with pytest.raises(InputError, match=r"t_0_0\.tif: its CRS '.*' is neither geographic nor projected"):
         make_layer("landcover", "class", [str(p) for p in paths], tmp_path, crs="EPSG:4978")
+
+
+@pytest.mark.parametrize("quick", [0.0, 60.0])
+def test_tiles_of_slow_and_quick_disks_are_the_same(tiles, tmp_path, monkeypatch, quick):
+    """Slow ones are opened several at once, in the same order."""
+    _, paths, _, _ = tiles
+    seen, at_once = [], layerfiles.ThreadPoolExecutor
+    monkeypatch.setattr(layerfiles, "_QUICK", quick)
+    monkeypatch.setattr(layerfiles, "_TRIED", 4)
+    monkeypatch.setattr(layerfiles, "ThreadPoolExecutor", lambda n: seen.append(n) or at_once(n))
+    layer = make_layer("landcover", "class", [str(p) for p in paths], tmp_path)
+    assert [s.layer.path for s in layerfiles._described(layer, layer.files)] == [str(p) for p in paths]
+    assert bool(seen) == (quick == 0.0)
 
 
 def test_a_tile_of_another_crs_is_told(tiles, tmp_path):
