@@ -230,7 +230,7 @@ def _summed(
             squares[j] += x * x
             low[j] = v if known & (v < low[j]) else low[j]
             high[j] = v if known & (v > high[j]) else high[j]
-    return np.int64(count.sum()), low.min(), high.max(), total.sum(), squares.sum()
+    return int(count.sum()), float(low.min()), float(high.max()), float(total.sum()), float(squares.sum())
 
 
 @numba.njit(nogil=True, cache=True)
