@@ -68,8 +68,12 @@ class Coding:
 
     def cover(self, code: int) -> Cover:
         """The cover of a code as the legend has it."""
+        return self.covers[int(self.cover_places(np.asarray(code)))]
+
+    def cover_places(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Place in ``covers`` of the cover of each code."""
         below = int(np.prod([len(d.labels) for d in self.dimensions], dtype=np.int64)) << len(self.terms)
-        return self.covers[int(code) // below]
+        return codes // below
 
     def present(self, code: int) -> frozenset[str]:
         """Names of the terms that have a value in this stratum."""
@@ -98,12 +102,18 @@ class Packed:
     """The stratum of every pixel of a block.
 
     code : int32 (h, w), small numbers that mean something in this block only; prefix : what the numbers stood for when
-    they were last renumbered, None if never; span : how many numbers each of these has become since.
+    they were last renumbered, None if never; span : how many numbers each of these has become since; occurs : which numbers
+    there are, None where that was not looked at.
     """
 
     code: NDArray[np.int32]
     prefix: NDArray[np.int64] | None = None
     span: int = 1
+    occurs: NDArray[np.bool_] | None = None
+
+    def which(self) -> NDArray[np.bool_]:
+        """Which numbers occur, at least up to the largest."""
+        return _seen(self.code, int(self.code.max(initial=0)) + 1) if self.occurs is None else self.occurs
 
     def meaning(self, numbers: NDArray[np.integer]) -> NDArray[np.int64]:
         """The run's stratum code of each of this block's numbers."""
@@ -132,12 +142,14 @@ def pack(
     lattice = terms.lattice
     more = np.asarray(radices[1:split], np.int32)
     first = tuple(np.ascontiguousarray(category) for category in outer)
-    code = _combine(first, more, numbers[below.code], lattice.rows, lattice.cols, terms.fine, here.size)
     split_in = here.size << fine
     size = int(np.prod(radices[:split], dtype=np.int64)) * split_in
+    occurs = np.zeros(size if size <= _MOST else 0, np.bool_)
+    code = _combine(first, more, numbers[below.code], lattice.rows, lattice.cols, terms.fine, here.size, occurs)
     if size > _MOST:
         found, numbers = _numbered(code)
         _renumber(code, numbers)
+        occurs = np.ones(found.size, np.bool_)
     else:
         found = np.arange(size)
     meanings = found // split_in * (int(np.prod(radices[split:], dtype=np.int64)) << n)
@@ -145,7 +157,7 @@ def pack(
     for k, at in enumerate(terms.fine_at):
         meanings += (found >> (fine - 1 - k) & 1) << (n - 1 - at)
     lies_in = found // (split_in * int(np.prod(radices[1:split], dtype=np.int64)))
-    return Packed(code, np.where(lies_in == 0, 0, meanings))
+    return Packed(code, np.where(lies_in == 0, 0, meanings), occurs=occurs)
 
 
 def pack_nothing(cover: NDArray[np.uint8], terms: int) -> tuple[Packed, Stack]:
@@ -154,7 +166,7 @@ def pack_nothing(cover: NDArray[np.uint8], terms: int) -> tuple[Packed, Stack]:
     nowhere = Lattice(np.zeros(height, np.int64), np.zeros(width, np.int64))
     none = np.full((terms, 1, 1), np.nan, np.float32)
     stack = Stack(np.zeros((0, height, width), np.float32), none, nowhere, (), tuple(range(terms)))
-    return Packed(np.zeros((height, width), np.int32), np.zeros(1, np.int64)), stack
+    return Packed(np.zeros((height, width), np.int32), np.zeros(1, np.int64), occurs=np.ones(1, np.bool_)), stack
 
 
 def _pack_lattice(inner: Sequence[NDArray[np.uint8]], radices: Sequence[int], terms: Stack) -> Packed:
@@ -197,7 +209,7 @@ def _room_for(packed: Packed, size: int, radix: int) -> tuple[Packed, int]:
 
 def _numbered(code: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """The numbers that occur, rising, and the place of every number among them."""
-    seen = _seen(code, int(code.max(initial=0)) + 1)
+    seen = Packed(code).which()
     here = np.flatnonzero(seen)
     numbers = np.zeros(seen.size, np.int32)
     numbers[here] = np.arange(here.size, dtype=np.int32)
@@ -239,11 +251,12 @@ def _combine(
     cols: NDArray[np.int64],
     fine: NDArray[np.float32],
     radix: int,
+    occurs: NDArray[np.bool_],
 ) -> NDArray[np.int32]:
     """Mixed radix of the outer categories, split by what lies on the lattice and by which fine terms have a value.
 
-    radices : what each outer category but the first is below; radix : the same of ``inner``. Row by row, in loops that compile
-    to vector code.
+    radices : what each outer category but the first is below; radix : the same of ``inner``; occurs : is told which numbers there
+    are, unless it is empty. Row by row, in loops that compile to vector code.
     """
     height, width = outer[0].shape
     code = np.empty((height, width), np.int32)
@@ -268,6 +281,9 @@ def _combine(
             for j in range(line.size):
                 x = values[j]
                 line[j] = 2 * line[j] + np.int32(x == x)
+        if occurs.size:
+            for j in range(line.size):
+                occurs[np.uint32(line[j])] = True
     return code
 
 

@@ -101,21 +101,24 @@ def _mark(code: NDArray[np.uint32], region: NDArray[np.uint32], seen: NDArray[np
                 row[line[j]] = True
 
 
-def survey(packed: Packed, region: NDArray[np.int32], n_regions: int) -> Survey:
-    """Look over a block before it is walked. region : int32 (h, w), below ``n_regions``."""
-    code = packed.code
-    here = np.flatnonzero(np.bincount(code.ravel())).astype(np.int32) if n_regions > _WIDE else None
-    n_codes = int(code.max()) + 1
-    if here is not None:  # many regions: number the codes first, so that the table of pairs stays small
+def survey(packed: Packed, region: NDArray[np.int32], n_regions: int, only: int | None = None) -> Survey:
+    """Look over a block before it is walked.
+
+    region : int32 (h, w), below ``n_regions``; only : the region that all of the block is known to lie in.
+    """
+    occurs = packed.which()
+    here, n_codes = np.flatnonzero(occurs).astype(np.int32), occurs.size
+    seen = np.zeros((n_regions, here.size), np.bool_)
+    if only is not None:
+        seen[only] = True
+    elif n_regions > _WIDE:  # number the codes first, so that the table of pairs stays small
         small = np.full(n_codes, -1, np.int32)
         small[here] = np.arange(here.size, dtype=np.int32)
-        seen = np.zeros((n_regions, here.size), np.bool_)
-        _mark(_unsigned(small[code]), _unsigned(region), seen)
+        _mark(_unsigned(small[packed.code]), _unsigned(region), seen)
     else:
-        seen = np.zeros((n_regions, n_codes), np.bool_)
-        _mark(_unsigned(code), _unsigned(region), seen)
-        here = np.flatnonzero(seen.any(axis=0)).astype(np.int32)
-        seen = seen[:, here]
+        every = np.zeros((n_regions, n_codes), np.bool_)
+        _mark(_unsigned(packed.code), _unsigned(region), every)
+        seen = every[:, here]
     regions = np.flatnonzero(seen.any(axis=1)).astype(np.int32)
     seen = seen[regions]
     local_code, local_region = np.full(n_codes, -1, np.int32), np.full(n_regions, -1, np.int32)

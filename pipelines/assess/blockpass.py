@@ -199,7 +199,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     read = prepare(plan, block)
     packed, code, term = read.packed, read.packed.code, read.terms
     region = regions_of(plan, block)
-    seen = onepass.survey(packed, region, plan.n_regions)
+    seen = onepass.survey(packed, region, plan.n_regions, only=1 if plan.regions is None else None)
     strata = plan.science.strata(seen.codes, plan.request)
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
     check_area(code, area, sums)
@@ -207,7 +207,9 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,
-        _unknown(read.raw, read.cover, area),
+        _unknown(read.raw, read.cover, area)
+        if _COVER_UNKNOWN in plan.science.coding.cover_places(seen.codes)
+        else empty(1),
         region_area(plan, region, area),
         shards,
         read.span,
@@ -400,8 +402,6 @@ def _forest_places(plan: BlockPlan) -> NDArray[np.bool_]:
 def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) -> Sums:
     """Area and pixels of every value that the legend lacks."""
     lost = cover == _COVER_UNKNOWN
-    if not lost.any():
-        return empty(1)
     values, place, count = np.unique(raw[lost].astype(np.int64), return_inverse=True, return_counts=True)
     summed = np.bincount(place.ravel(), weights=np.broadcast_to(area, cover.shape)[lost]).astype(np.float64)
     none = np.zeros(values.size, np.int32)

@@ -325,6 +325,10 @@ def _stored(alignment: Alignment, block: Block) -> tuple[NDArray, NDArray[np.boo
     if data.shape == (block.height, block.width):
         return data, absent, None
     at = (slice(r0 - block.row, r1 - block.row), slice(c0 - block.col, c1 - block.col))
+    if absent is None and not warp and (code := _nodata_code(source)) is not None:
+        whole = np.full((block.height, block.width), code, data.dtype)
+        whole[at] = data
+        return whole, None, None
     whole, nothing = np.zeros((block.height, block.width), data.dtype), np.ones((block.height, block.width), bool)
     whole[at], nothing[at] = data, False if absent is None else absent
     return whole, nothing, None
@@ -419,10 +423,17 @@ def _classes(alignment: Alignment, data: NDArray, absent: NDArray[np.bool_] | No
             )
     if absent is None or not absent.any():
         return Values(data.astype(own, copy=False))
-    code = source.nodata
-    if code is not None and math.isfinite(code) and np.iinfo(own).min <= code <= np.iinfo(own).max:
+    if (code := _nodata_code(source)) is not None:
         return Values(np.where(absent, np.asarray(code).astype(own), data.astype(own, copy=False)))
     return Values(np.where(absent, 0, data).astype(own, copy=False), ~absent)
+
+
+def _nodata_code(source: Source) -> float | None:
+    """The nodata value of a map of classes, if it has one that its own integers can hold."""
+    own, code = np.dtype(source.dtype), source.nodata
+    if source.layer.kind != "class" or own.kind == "f" or code is None or not math.isfinite(code):
+        return None
+    return code if np.iinfo(own).min <= code <= np.iinfo(own).max else None
 
 
 def _measured(

@@ -59,9 +59,24 @@ def make_layer(
     for path in tiles.paths:
         reach.require(name, path, permit)
     notes = _notes_of_lost(name, tiles, allow_missing)
+    own = _scaling(name, tiles) | own  # what the user says goes before the catalogue's word
     if len(tiles.paths) == 1 and not tiles.lost:
         return Layer(name, kind, tiles.paths[0], **own)
     return _join(Layer(name, kind, "", notes=notes, **own), list(tiles.paths), Path(workdir))
+
+
+def _scaling(name: str, tiles: Tiles) -> dict[str, float]:
+    """Scale and offset as an index tells them. Raises InputError where its tiles have several."""
+    told = [said for said in tiles.scalings if said is not None]
+    if not told:
+        return {}
+    if len(tiles.scalings) > 1:
+        shown = ", ".join(sorted("none" if said is None else f"{said[0]:g} × + {said[1]:g}" for said in tiles.scalings))
+        raise InputError(
+            f"{name}: the items of the catalogue tell different scales and offsets ({shown}), and a layer has one; unscale the "
+            f"tiles (gdal_translate -unscale -ot Float32) and list the new ones"
+        )
+    return {"scale": told[0][0], "offset": told[0][1]}
 
 
 def _notes_of_lost(name: str, tiles: Tiles, allow_missing: bool) -> tuple[str, ...]:
@@ -91,7 +106,8 @@ def _tiles(name: str, value: Any, asset: str | None, permit: reach.Permit) -> Ti
         if not parts:
             raise InputError(f"{name}: an empty list of rasters was given; name at least one")
         paths, lost = ([p for part in parts for p in getattr(part, field)] for field in ("paths", "lost"))
-        return Tiles(tuple(paths), tuple(lost), sum(part.lost_ha for part in parts if part.lost))
+        scalings = frozenset[tuple[float, float] | None]().union(*(part.scalings for part in parts))
+        return Tiles(tuple(paths), tuple(lost), sum(part.lost_ha for part in parts if part.lost), scalings)
     text = os.fspath(value)
     if (listed := tileindex.read(name, text, asset, permit)) is not None:
         return replace(listed, paths=tuple(_gdal_name(p) for p in listed.paths))

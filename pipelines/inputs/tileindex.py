@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pyogrio
@@ -31,11 +31,20 @@ _MOST_LINKS: Final = 100_000
 @dataclass(frozen=True)
 class Tiles:
     """The tiles that an index lists. paths : those that are there; lost : those on this disk that are not;
-    lost_ha : area of the footprints of these, NaN where the index has none."""
+    lost_ha : area of the footprints of these, NaN where the index has none; scalings : scale and offset of the values as the
+    index tells them, None for a tile of which it does not; STAC items may."""
 
     paths: tuple[str, ...]
     lost: tuple[str, ...] = ()
     lost_ha: float = float("nan")
+    scalings: frozenset[tuple[float, float] | None] = frozenset()
+
+
+class _Asset(NamedTuple):
+    """A raster of a STAC item."""
+
+    path: str
+    scaling: tuple[float, float] | None
 
 
 def read(name: str, path: str, asset: str | None, permit: reach.Permit) -> Tiles | None:
@@ -65,7 +74,8 @@ def _listed(name: str, path: str, asset: str | None, permit: reach.Permit) -> Ti
     lower = path.lower()
     found = _json(path) if lower.endswith((".json", ".geojson")) else None
     if found is not None and (kind := _stac_kind(found)):
-        return _there(path, list(_stac(name, path, found, kind, asset, permit)))
+        assets = list(_stac(name, path, found, kind, asset, permit))
+        return replace(_there(path, [a.path for a in assets]), scalings=frozenset(a.scaling for a in assets))
     if lower.endswith(".gti"):
         return _gti(name, path, permit)
     if lower.endswith(_VECTORS) and (reach.is_remote(path) or os.path.exists(path)):
@@ -164,17 +174,17 @@ def _stac_kind(found: dict[str, Any]) -> str:
 
 def _stac(
     name: str, path: str, found: dict[str, Any], kind: str, asset: str | None, permit: reach.Permit
-) -> Iterator[str]:
+) -> Iterator[_Asset]:
     if kind == "item":
-        yield _href(name, path, found, asset)
+        yield _asset(name, path, found, asset)
     elif kind == "items":
         for feature in found["features"]:
-            yield _href(name, path, feature, asset)
+            yield _asset(name, path, feature, asset)
     else:
         yield from _linked(name, path, found, asset, permit)
 
 
-def _linked(name: str, path: str, found: dict[str, Any], asset: str | None, permit: reach.Permit) -> Iterator[str]:
+def _linked(name: str, path: str, found: dict[str, Any], asset: str | None, permit: reach.Permit) -> Iterator[_Asset]:
     """The items of a static catalogue, through its children."""
     seen, waiting = {os.path.realpath(path)}, [(path, found)]
     while waiting:
@@ -198,23 +208,40 @@ def _linked(name: str, path: str, found: dict[str, Any], asset: str | None, perm
             if more is None:
                 raise InputError(f"{target}: this part of the catalogue {path} cannot be read; mend or remove its link")
             if _stac_kind(more) == "item":
-                yield _href(name, target, more, asset)
+                yield _asset(name, target, more, asset)
             else:
                 waiting.append((target, more))
 
 
-def _href(name: str, path: str, item: dict[str, Any], asset: str | None) -> str:
+def _asset(name: str, path: str, item: dict[str, Any], asset: str | None) -> _Asset:
     """The raster of an item: the asset that was asked for, the one that is data, or the only raster."""
     assets = {k: a for k, a in (item.get("assets") or {}).items() if isinstance(a, dict) and a.get("href")}
     who = item.get("id", "an item")
     if asset is not None:
         if asset not in assets:
             raise InputError(f"{path}: {who} has no asset '{asset}'; it has {', '.join(assets) or 'none'}")
-        return descriptions.beside(path, str(assets[asset]["href"]))
+        return _described(path, assets[asset])
     rasters = {k: a for k, a in assets.items() if str(a.get("type", "")).lower().startswith(_RASTER_TYPES)}
     data = {k: a for k, a in rasters.items() if "data" in (a.get("roles") or ())}
     for some in ({name: assets[name]} if name in assets else {}, data, rasters):
         if len(some) == 1:
-            return descriptions.beside(path, str(next(iter(some.values()))["href"]))
+            return _described(path, next(iter(some.values())))
     said = ", ".join(rasters or assets) or "none"
     raise InputError(f"{path}: {who} has several assets or none ({said}); say which with --layer {name}.asset=NAME")
+
+
+def _described(path: str, asset: dict[str, Any]) -> _Asset:
+    """Where an asset lies, and its scale and offset by the raster extension: of version 1 in ``raster:bands``, of version 2 in
+    ``bands`` or the asset itself."""
+    found: tuple[float, float] | None = None
+    bands = [asset.get(key) for key in ("raster:bands", "bands")]
+    for said in [*(b[0] for b in bands if isinstance(b, list) and len(b) == 1), asset]:
+        if not isinstance(said, dict) or found is not None:
+            continue
+        numbers = [said.get(f"raster:{key}", said.get(key)) for key in ("scale", "offset")]
+        if any(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+            scale, offset = (
+                float(n) if isinstance(n, int | float) else d for n, d in zip(numbers, (1.0, 0.0), strict=True)
+            )
+            found = (scale, offset)
+    return _Asset(descriptions.beside(path, str(asset["href"])), found)

@@ -153,12 +153,16 @@ def _template(path: Path, grid: GridLike, encoding: Encoding, describe: Callable
 def _overviews(
     work: Path, shards: Sequence[ShardLike], full: Mosaic, grid: GridLike, encoding: Encoding, threads: int
 ) -> list[Mosaic]:
-    """The overviews, from large to small: the first from the shards' halves where they have them."""
+    """The overviews, from large to small: as far as all shards have them already, from what workers made."""
     found: list[Mosaic] = []
-    halves = [shard.half for shard in shards if shard.half is not None]
+    some: Sequence[ShardLike] = shards
+    at = grid
     for factor, _, _ in levels(grid.width, grid.height):
-        if not found and len(halves) == len(shards):
-            found.append(Mosaic.of(halves, HalfGrid.of(grid)))
+        halves = [shard.half for shard in some if shard.half is not None]
+        some = halves if len(halves) == len(some) else []
+        if some:
+            at = HalfGrid.of(at)
+            found.append(Mosaic.of(some, at))
         else:
             found.append(halved(found[-1] if found else full, work / f"overview.{factor}", encoding, threads))
     return found

@@ -90,7 +90,8 @@ class MapSpec:
 
 @dataclass(frozen=True)
 class Shard:
-    """The block of a map that a worker encoded; no file where all of it is nodata. half : at half the resolution."""
+    """The block of a map that a worker encoded; no file where all of it is nodata. half : at half the resolution,
+    with what is smaller still."""
 
     path: Path | None
     row: int
@@ -140,25 +141,51 @@ def write_shard(
         )
     stats = MapStats.of(array, spec.nodata)
     path = Path(directory) / f"{spec.name}.{block.row}.{block.col}.tif"
-    half_path = path.with_suffix(".half.tif")
-    # Halves line up with the tiles of the first overview only where blocks begin at every second tile.
-    halved = block.row % (2 * TILE) == 0 == block.col % (2 * TILE) and bool(levels(grid.width, grid.height))
-    at = (block.row // 2, block.col // 2, -(-block.height // 2), -(-block.width // 2))
     if not stats.valid and _all_nodata(array, spec.nodata):
         path.unlink(missing_ok=True)
-        half_path.unlink(missing_ok=True)
-        half = HalfShard(None, *at) if halved else None
+        half = _smaller(spec, grid, block, None, Path(directory), 2)
         return Shard(None, block.row, block.col, block.height, block.width, stats, half)
-    a, b, c, d, e, f = grid.transform
-    place = Affine(a, b, c + a * block.col + b * block.row, d, e, f + d * block.col + e * block.row)
-    shardfile.write(path, array, spec.encoding, grid.crs_wkt, place)
-    half = None
-    if halved:
-        coarse = Affine(2 * place.a, 2 * place.b, place.c, 2 * place.d, 2 * place.e, place.f)
-        smaller = halving.halve(array, spec.nodata, spec.encoding.resampling)
-        shardfile.write(half_path, smaller, spec.encoding, grid.crs_wkt, coarse)
-        half = HalfShard(half_path, *at)
+    telling = shardfile.Telling(spec.description, spec.unit, spec.scale, spec.offset)
+    shardfile.write(path, array, spec.encoding, grid.crs_wkt, _place(grid, block, 1), telling)
+    half = _smaller(spec, grid, block, array, Path(directory), 2)
     return Shard(path, block.row, block.col, block.height, block.width, stats, half)
+
+
+def _smaller(
+    spec: MapSpec, grid: GridLike, block: BlockLike, array: NDArray[Any] | None, directory: Path, factor: int
+) -> HalfShard | None:
+    """The block with pixels ``factor`` times as large, and all that are larger still, where they line up with overviews.
+
+    array : the block twice as fine; None where all of it is nodata.
+    """
+    if not _lines_up(grid, block, factor):
+        return None
+    path = directory / f"{spec.name}.{block.row}.{block.col}.x{factor}.tif"
+    coarse = None
+    if array is None:
+        path.unlink(missing_ok=True)
+    else:
+        coarse = halving.halve(array, spec.nodata, spec.encoding.resampling)
+        shardfile.write(path, coarse, spec.encoding, grid.crs_wkt, _place(grid, block, factor))
+    return HalfShard(
+        None if coarse is None else path, block.row // factor, block.col // factor, -(-block.height // factor),
+        -(-block.width // factor), _smaller(spec, grid, block, coarse, directory, 2 * factor),
+    )  # fmt: skip
+
+
+def _lines_up(grid: GridLike, block: BlockLike, factor: int) -> bool:
+    """Whether the block makes whole tiles of the overview of this factor, if there is one."""
+    side = factor * TILE
+    down = block.row % side == 0 and (block.height % side == 0 or block.row + block.height == grid.height)
+    across = block.col % side == 0 and (block.width % side == 0 or block.col + block.width == grid.width)
+    return down and across and any(factor == f for f, _, _ in levels(grid.width, grid.height))
+
+
+def _place(grid: GridLike, block: BlockLike, factor: int) -> Affine:
+    """Where the block lies, with pixels ``factor`` times as large."""
+    a, b, c, d, e, f = grid.transform
+    col, row = block.col, block.row
+    return Affine(factor * a, factor * b, c + a * col + b * row, factor * d, factor * e, f + d * col + e * row)
 
 
 def _all_nodata(array: NDArray[Any], nodata: float) -> bool:
@@ -271,9 +298,11 @@ def shard_files(shards: Mapping[str, Sequence[Shard]]) -> Iterator[Path]:
     """Every file of the shards of several maps."""
     for each in shards.values():
         for shard in each:
-            for path in (shard.path, shard.half.path if shard.half else None):
-                if path is not None:
-                    yield path
+            piece: Shard | HalfShard | None = shard
+            while piece is not None:
+                if piece.path is not None:
+                    yield piece.path
+                piece = piece.half
 
 
 def write_text(path: Path, text: str) -> None:

@@ -58,14 +58,14 @@ class ShardLike(BlockLike, Protocol):
 
 @dataclass(frozen=True)
 class HalfShard:
-    """A block at half the resolution, at its place in the raster of half the size."""
+    """A block at half the resolution, at its place in the raster of half the size. half : the same of this one, if made."""
 
     path: Path | None
     row: int
     col: int
     height: int
     width: int
-    half: None = None
+    half: HalfShard | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import rasterio
@@ -21,11 +21,27 @@ _TIE_POINT: Final = 33922
 """Tag of the place of the first pixel; the only one in which blocks of one shape differ."""
 
 
-def write(path: Path, array: NDArray[Any], encoding: Encoding, crs_wkt: str, place: Affine) -> None:
+class Telling(NamedTuple):
+    """What a shard says of its values, for those who open it alone."""
+
+    description: str = ""
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+_NOTHING: Final = Telling()
+
+
+def write(
+    path: Path, array: NDArray[Any], encoding: Encoding, crs_wkt: str, place: Affine, telling: Telling = _NOTHING
+) -> None:
     """A tiled GeoTIFF of one array (h, w), there whole or not at all. Raises RunError where it cannot be written."""
     tiles = list(encoded(array, encoding))
     head, _ = tiff.plan(
-        [_tags(encoding, crs_wkt, array.shape, place)], [np.asarray([len(t) for t in tiles], np.uint32)], big=False
+        [_tags(encoding, crs_wkt, array.shape, place, telling)],
+        [np.asarray([len(t) for t in tiles], np.uint32)],
+        big=False,
     )
     with atomic_path(path) as temporary:
         try:
@@ -38,16 +54,16 @@ def write(path: Path, array: NDArray[Any], encoding: Encoding, crs_wkt: str, pla
             ) from error
 
 
-def _tags(encoding: Encoding, crs_wkt: str, shape: tuple[int, ...], place: Affine) -> list[tiff.Tag]:
+def _tags(encoding: Encoding, crs_wkt: str, shape: tuple[int, ...], place: Affine, telling: Telling) -> list[tiff.Tag]:
     """The tags that GDAL gives such a file, at its place."""
-    tags = _template(encoding, crs_wkt, shape[0], shape[1], place.a, place.b, place.d, place.e)
+    tags = _template(encoding, crs_wkt, shape[0], shape[1], place.a, place.b, place.d, place.e, telling)
     tie = np.asarray([0, 0, 0, place.c, place.f, 0], "<f8").tobytes()
     return [tag._replace(raw=tie) if tag.code == _TIE_POINT else tag for tag in tags]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _template(
-    encoding: Encoding, crs_wkt: str, height: int, width: int, a: float, b: float, d: float, e: float
+    encoding: Encoding, crs_wkt: str, height: int, width: int, a: float, b: float, d: float, e: float, telling: Telling
 ) -> tuple[tiff.Tag, ...]:
     """Tags of a file of this shape whose first pixel is at 0, 0: blocks are many, but of few shapes."""
     crs = rasterio.CRS.from_wkt(crs_wkt) if crs_wkt else None
@@ -55,6 +71,11 @@ def _template(
         path = Path(work) / "template.tif"
         with rasterio.open(
             path, "w", crs=crs, transform=Affine(a, b, 0.0, d, e, 0.0), **encoding.profile(width, height)
-        ):
-            pass
+        ) as dataset:
+            if telling.description:
+                dataset.set_band_description(1, telling.description)
+            if telling.unit:
+                dataset.units = (telling.unit,)
+            if telling[2:] != (1.0, 0.0):
+                dataset.scales, dataset.offsets = (telling.scale,), (telling.offset,)
         return tiff.without_tiles(tiff.read_directories(path)[0])

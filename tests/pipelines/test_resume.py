@@ -107,7 +107,7 @@ def test_a_damaged_shard_or_record_is_never_trusted(scene, tmp_path, monkeypatch
     given, whole = scene
     broken_off(monkeypatch, given, tmp_path / "out", after=6)
     pieces = tmp_path / "out" / ".work" / "pieces"
-    name = {"record": "block-4.npz", "half": "carbon_total.1024.1024.half.tif"}.get(where, "carbon_total.1024.1024.tif")
+    name = {"record": "block-4.npz", "half": "carbon_total.1024.1024.x2.tif"}.get(where, "carbon_total.1024.1024.tif")
     data = bytearray((pieces / name).read_bytes())
     data[500 if where == "record" else len(data) // 2] ^= 1  # one bit, and the size stays
     if where == "gone":
