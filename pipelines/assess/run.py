@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,18 +73,20 @@ def assess(study: Study, finish: Callable[[Path], None] | None = None) -> Result
         identity.require_unchanged(plan, work)
         _look_again(plan, partial)
         walk.clear_stage()
-        maps_made = walk.maps(partial.shards, _tags(plan))
-        account = Account.build(partial.sums, plan.block_plan.science, plan.regions, _context(plan))
-        sure = _certainty(plan, partial, account)
-        account = account.with_errors(sure.table)
-        found = closure.checks(account, partial, _step(plan))
-        closure.require(found, partial.sums.clipped)
-        coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)
-        nation = targets.national(document=study.target_document)
-        card = targets.scorecard(
-            account, coverage, nation, own, whole_nation=study.whole_nation, draws=stock_draws(sure)
-        )
-        citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
+        with ThreadPoolExecutor(1, "maps") as apart:  # joining maps is the disk's work, the account this thread's
+            making = apart.submit(walk.maps, partial.shards, _tags(plan))
+            account = Account.build(partial.sums, plan.block_plan.science, plan.regions, _context(plan))
+            sure = _certainty(plan, partial, account)
+            account = account.with_errors(sure.table)
+            found = closure.checks(account, partial, _step(plan))
+            closure.require(found, partial.sums.clipped)
+            coverage = coverage_table(account, plan.block_plan.definition, _base_map(plan), study.year)
+            nation = targets.national(document=study.target_document)
+            card = targets.scorecard(
+                account, coverage, nation, own, whole_nation=study.whole_nation, draws=stock_draws(sure)
+            )
+            citations = plan.block_plan.science.citations(np.unique(partial.sums.code).tolist())
+            maps_made = making.result()
         result = Result(
             out, account, coverage, card, policy_views(account),
             {name: out / "maps" / path.name for name, path in maps_made.items()},

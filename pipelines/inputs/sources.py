@@ -324,7 +324,7 @@ def thin(source: Source, most: int) -> tuple[NDArray, NDArray[np.bool_]]:
     try:
         with rasterio.Env(**GDAL_ENV), open_raster(source.layer.path) as d:
             if source.width * source.height > _WHOLE:
-                values, valid = _looked(source, d, _spots(source, most))
+                values, valid = _looked(source, d, _spots(source, most, d.block_shapes[source.band - 1]))
                 if valid.any():
                     return values, valid
             if source.width * source.height > _WHOLE:
@@ -345,13 +345,20 @@ def store_advice(layer: Layer, said: str) -> str:
     return next(filter(None, (storefaults.advice_on_reading(p, said) for p in layer.files or (layer.path,))), "")
 
 
-def _spots(source: Source, most: int) -> list[dict[str, Any]]:
-    """Windows of ``most / _SPOTS`` pixels square around the middles of ``_SPOTS``² equal parts."""
+def _spots(source: Source, most: int, piece: tuple[int, int]) -> list[dict[str, Any]]:
+    """Windows of ``most / _SPOTS`` pixels square around the middles of ``_SPOTS``² equal parts, each within one of the pieces
+    that the file is decoded by, if it fits."""
     size = max(1, most // _SPOTS)
     height, width = min(size, source.height), min(size, source.width)
-    rows = [(2 * i + 1) * (source.height - height) // (2 * _SPOTS) for i in range(_SPOTS)]
-    cols = [(2 * i + 1) * (source.width - width) // (2 * _SPOTS) for i in range(_SPOTS)]
+    rows = [_within((2 * i + 1) * (source.height - height) // (2 * _SPOTS), height, piece[0]) for i in range(_SPOTS)]
+    cols = [_within((2 * i + 1) * (source.width - width) // (2 * _SPOTS), width, piece[1]) for i in range(_SPOTS)]
     return [{"window": Window(col, row, width, height)} for row in rows for col in cols]
+
+
+def _within(first: int, size: int, piece: int) -> int:
+    """The start of so many pixels, moved back so that they do not cross into the next piece."""
+    over = first % piece + size - piece
+    return first - over if 0 < over < size <= piece else first
 
 
 def _looked(
