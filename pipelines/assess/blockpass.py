@@ -386,7 +386,7 @@ def _tree_state(
         open_stands = stands & ((canopy < least) if plan.definition.name == "china" else (canopy <= least))
         stands = stands & ~open_stands
     state = too_small(stands, plan.patch, halo).view(np.uint8)
-    state <<= 1
+    state += state  # small stands are state 2; NumPy shifts bytes one by one
     if open_stands is not None:
         state |= inner(open_stands, halo).view(np.uint8)
     return state
