@@ -1,6 +1,6 @@
 """Peak memory and speed against the size of the raster: the same pair laid side by side once, 2 × 2 and 4 × 4 times.
 
-    python benchmarks/memory.py benchmark-data/16384 --times 1,2,4 [--maps carbon_total] [--workers 2]
+    python benchmarks/memory.py benchmark-data/16384 --times 1,2,4 [--map-layout shards]
 
 after ``throughput.py`` has made the pair. Virtual rasters repeat it, so that 65,536 × 65,536 pixels need no 2.5 GB of inputs;
 every pixel is read, computed and written all the same. Peak: the kernel's own high-water mark.
@@ -53,7 +53,7 @@ def run(folder: Path, times: int, a: argparse.Namespace) -> tuple[Run, str]:
         [
             sys.executable, "-m", "pipelines.cli", "assess", "--landcover", str(layers["landcover"]), "--legend", "worldcover",
             "--agb", str(layers["agb"]), "--climate", "warm_temperate_moist", "--parameters", "china", "--maps", a.maps,
-            "--workers", str(a.workers), "--quiet", "--out", str(out),
+            "--map-layout", a.map_layout, "--workers", str(a.workers), "--quiet", "--out", str(out),
         ],
         out,
     )  # fmt: skip
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--times", default="1,2,4")
     parser.add_argument("--maps", default="carbon_total")
+    parser.add_argument("--map-layout", default="whole", choices=["whole", "shards"])
     parser.add_argument("--workers", type=int, default=2)
     a = parser.parse_args()
     folder = a.folder.resolve()

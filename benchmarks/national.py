@@ -1,6 +1,6 @@
 """A nation at 30 m: 10.7 billion pixels, generated and assessed as a whole process, with what it took.
 
-    python benchmarks/national.py DIR [--scale 1.0] [--workers 2]
+    python benchmarks/national.py DIR [--scale 1.0] [--workers 2] [--map-layout shards]
 
 writes a land-cover and biomass pair into DIR (about 5 GB; kept, so that a second run starts at once), regions, a climate and a
 soil layer of a kilometre, and runs ``sinks assess`` on them: ecosystem, total carbon and stock volume at full resolution, the
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0, help="part of each side, for a trial")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--map-layout", default="whole", choices=["whole", "shards"])
     parser.add_argument("--maps", default="ecosystem,carbon_total,stock_volume")
     a = parser.parse_args()
     rows, cols = max(1, round(ROWS * a.scale)), max(1, round(COLS * a.scale))
@@ -154,13 +155,13 @@ def main() -> None:
         sys.executable, "-m", "pipelines.cli", "assess", "--landcover", str(a.folder / "landcover.tif"), "--legend", "worldcover",
         "--agb", str(a.folder / "agb.tif"), "--climate", str(a.folder / "climate.tif"), "--soc", str(a.folder / "soc.tif"),
         "--regions", str(a.folder / "regions.gpkg"), "--region-id", "code", "--region-name", "name", "--parameters", "china",
-        "--year", "2020", "--maps", a.maps, "--workers", str(a.workers), "--overwrite", "--quiet", "--out", str(out),
+        "--year", "2020", "--maps", a.maps, "--map-layout", a.map_layout, "--workers", str(a.workers), "--overwrite", "--quiet", "--out", str(out),
     ])  # fmt: skip
     pixels = rows * cols * TILE * TILE
     print(json.dumps({
         "pixels": pixels, "workers": a.workers, "seconds": round(seconds, 1), "mpx_s": round(pixels / seconds / 1e6, 1),
         "peak_mib": round(peak), "input_gb": round(sum(p.stat().st_size for p in a.folder.glob("*.tif")) / 1e9, 2),
-        "maps_gb": round(sum(p.stat().st_size for p in (out / "maps").glob("*.tif")) / 1e9, 2),
+        "maps_gb": round(sum(p.stat().st_size for p in (out / "maps").rglob("*.tif")) / 1e9, 2),
     }))  # fmt: skip
 
 
