@@ -155,7 +155,8 @@ def main() -> None:
         sys.executable, "-m", "pipelines.cli", "assess", "--landcover", str(a.folder / "landcover.tif"), "--legend", "worldcover",
         "--agb", str(a.folder / "agb.tif"), "--climate", str(a.folder / "climate.tif"), "--soc", str(a.folder / "soc.tif"),
         "--regions", str(a.folder / "regions.gpkg"), "--region-id", "code", "--region-name", "name", "--parameters", "china",
-        "--year", "2020", "--maps", a.maps, "--map-layout", a.map_layout, "--workers", str(a.workers), "--overwrite", "--quiet", "--out", str(out),
+        "--year", "2020", "--maps", a.maps, "--map-layout", a.map_layout, "--workers", str(a.workers), "--overwrite",
+        "--quiet", "--out", str(out),
     ])  # fmt: skip
     pixels = rows * cols * TILE * TILE
     print(json.dumps({

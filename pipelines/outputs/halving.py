@@ -27,26 +27,30 @@ def halve(array: NDArray[Any], nodata: float, resampling: str) -> NDArray[Any]:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _whole_mean(array: NDArray[Any], nodata: Any) -> NDArray[Any]:
-    """The mean of whole numbers in whole numbers; ⌊total/n + ½⌋ without a division, in loops that compile to vector code."""
+    """The mean of whole numbers in whole numbers, in loops that compile to vector code."""
     h, w = array.shape
     out = np.empty(((h + 1) // 2, (w + 1) // 2), array.dtype)
-    total, count = np.empty(w + 1, np.int32), np.empty(w + 1, np.int32)
-    total[w], count[w] = 0, 0
     for i in range(out.shape[0]):
-        above, below = array[2 * i], array[min(2 * i + 1, h - 1)]
-        again = np.int32(2 * i + 1 < h)
-        for j in range(w):
-            one = np.int32(above[j] != nodata)
-            two = np.int32(below[j] != nodata) * again
-            total[j] = np.int32(above[j]) * one + np.int32(below[j]) * two
-            count[j] = one + two
-        line = out[i]
-        for j in range(line.size):
-            t, n = total[2 * j] + total[2 * j + 1], count[2 * j] + count[2 * j + 1]
-            by_three = (2 * t + 3) // 6
-            mean = (t + 2) >> 2 if n == 4 else by_three if n == 3 else (t + 1) >> 1 if n == 2 else t
-            line[j] = mean if n > 0 else nodata
+        above, line = array[2 * i], out[i]
+        below = (
+            array[2 * i + 1] if 2 * i + 1 < h else above
+        )  # at an odd edge a pixel stands twice, which changes no mean
+        for j in range(w // 2):
+            line[j] = _mean_of(above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1], nodata)
+        if w % 2:
+            line[w // 2] = _mean_of(above[w - 1], above[w - 1], below[w - 1], below[w - 1], nodata)
     return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _mean_of(a: Any, b: Any, c: Any, d: Any, nodata: Any) -> Any:
+    """⌊total/n + ½⌋ of those of four that are not nodata, without a division by what only the pixel tells."""
+    one, two, three, four = np.int32(a != nodata), np.int32(b != nodata), np.int32(c != nodata), np.int32(d != nodata)
+    t = np.int32(a) * one + np.int32(b) * two + np.int32(c) * three + np.int32(d) * four
+    n = one + two + three + four
+    by_three = (2 * t + 3) // 6
+    mean = (t + 2) >> 2 if n == 4 else by_three if n == 3 else (t + 1) >> 1 if n == 2 else t
+    return mean if n > 0 else np.int32(nodata)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -74,22 +78,29 @@ def _mean(array: NDArray[Any], nodata: Any, whole: bool) -> NDArray[Any]:
 
 @numba.njit(nogil=True, cache=True)
 def _commonest(array: NDArray[Any], nodata: Any) -> NDArray[Any]:
+    """A value that occurs twice among four is one of the commonest, and the first such in reading order is the one to take: no
+    counting, in loops that compile to vector code."""
     h, w = array.shape
     out = np.empty(((h + 1) // 2, (w + 1) // 2), array.dtype)
     for i in range(out.shape[0]):
         above, line = array[2 * i], out[i]
-        below = array[2 * i + 1] if 2 * i + 1 < h else above
-        for j in range(line.size):
-            right = min(2 * j + 1, w - 1)  # at an odd edge a pixel stands twice, which changes no order
-            a, b, c, d = above[2 * j], above[right], below[2 * j], below[right]
-            # How often each occurs, counted where it comes first; nodata does not count.
-            na = 0 if a == nodata else 1 + (b == a) + (c == a) + (d == a)
-            nb = 0 if b == nodata else 1 + (c == b) + (d == b)
-            nc = 0 if c == nodata else 1 + (d == c)
-            best, most = a, na
-            if nb > most:
-                best, most = b, nb
-            if nc > most:
-                best, most = c, nc
-            line[j] = d if most == 0 else best
+        below = (
+            array[2 * i + 1] if 2 * i + 1 < h else above
+        )  # at an odd edge a pixel stands twice, which changes no order
+        for j in range(w // 2):
+            line[j] = _first_of_most(above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1], nodata)
+        if w % 2:
+            line[w // 2] = _first_of_most(above[w - 1], above[w - 1], below[w - 1], below[w - 1], nodata)
     return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _first_of_most(a: Any, b: Any, c: Any, d: Any, nodata: Any) -> Any:
+    """The commonest of four in reading order; nodata does not count."""
+    one, two, three = a != nodata, b != nodata, c != nodata
+    best = c if three else d
+    best = b if two else best
+    best = a if one else best
+    best = c if three & (c == d) else best
+    best = b if two & ((b == c) | (b == d)) else best
+    return a if one & ((a == b) | (a == c) | (a == d)) else best
