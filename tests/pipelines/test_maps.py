@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rio_cogeo.cogeo import cog_validate
 
 from pipelines.errors import RunError
-from pipelines.outputs import maps, mapstats, styles
+from pipelines.outputs import halving, maps, mapstats, styles
 
 CLASSES = (
     (1, "Forest", "森林", (0, 100, 0)),
@@ -181,6 +181,34 @@ def test_a_block_of_nodata_makes_no_file_and_removes_an_old_one(tmp_path):
     assert shard.path is None
     assert shard.stats == mapstats.MapStats(pixels=512 * 512)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_block_is_made_at_every_resolution_that_it_lines_up_with(tmp_path):
+    """2048 pixels make whole tiles at a half and a quarter of the resolution; the block at the edge goes as far as it can."""
+    array = carbon_array(2048, 2048)
+    shard = maps.write_shard(CARBON, Grid(4000, 4096), Block(2048, 0, 2048, 2048), array, tmp_path)
+    expected, piece = array, shard
+    for factor in (2, 4):
+        piece, expected = piece.half, halving.halve(expected, 65535, "average")
+        assert (piece.row, piece.col, piece.height, piece.width) == (2048 // factor, 0, *expected.shape)
+        with rasterio.open(piece.path) as d:
+            np.testing.assert_array_equal(d.read(1), expected)
+            assert d.transform.a == 0.00025 * factor
+            assert d.bounds.top == pytest.approx(30.0 - 2048 * 0.00025, abs=1e-12)
+    assert piece.half is None
+    assert [p.name for p in maps.shard_files({"carbon_total": [shard]})] == [
+        f"carbon_total.2048.0{more}.tif" for more in ("", ".x2", ".x4")
+    ]
+    edge = maps.write_shard(CARBON, Grid(4000, 4096), Block(2048, 2048, 2048, 1952), array[:, :1952], tmp_path)
+    assert (edge.half.half.height, edge.half.half.width) == (512, 488)
+    odd = maps.write_shard(CARBON, Grid(4000, 4096), Block(512, 0, 1024, 1024), array[:1024, :1024], tmp_path)
+    assert odd.half is None
+
+
+def test_a_block_says_what_its_values_mean(tmp_path):
+    shard = maps.write_shard(CARBON, Grid(1024, 1024), Block(0, 0, 1024, 1024), carbon_array(1024, 1024), tmp_path)
+    with rasterio.open(shard.path) as d:
+        assert (d.units[0], d.scales[0], d.descriptions[0]) == (CARBON.unit, CARBON.scale, CARBON.description)
 
 
 @pytest.mark.parametrize("nodata", [-9999.0, float("nan")])

@@ -8,10 +8,12 @@ import pyproj
 import pytest
 import rasterio
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 from rasterio.transform import Affine
 
 from pipelines.errors import InputError
-from pipelines.inputs import align
+from pipelines.inputs import align, sources
 from pipelines.inputs.grid import Block
 from pipelines.inputs.layerfiles import make_layer
 from pipelines.inputs.sources import grid_of, inspect, thin
@@ -280,13 +282,13 @@ def test_nodata_of_an_array(folder):
 
 
 def test_urls_are_left_to_gdal(folder):
-    for given, expected in (
+    for value, expected in (
         ("https://host/a.tif", "/vsicurl/https://host/a.tif"),
         ("s3://bucket/a.tif", "/vsis3/bucket/a.tif"),
         ("gs://bucket/a.tif", "/vsigs/bucket/a.tif"),
         ('NETCDF:"f.nc":v', 'NETCDF:"f.nc":v'),
     ):
-        assert make_layer("agb", "density", given, folder).path == expected
+        assert make_layer("agb", "density", value, folder).path == expected
 
 
 # ------------------------------------------------------------------ a quick look
@@ -314,6 +316,14 @@ def test_thin_of_a_large_raster_looks_at_spots(raster, folder):
     )
     seen, valid = thin(found, 512)
     assert set(np.unique(seen[valid])) == {7}
+
+
+@given(st.integers(0, 10**6), st.integers(1, 700), st.integers(1, 700))
+def test_a_spot_lies_within_one_piece_of_the_file_if_it_fits(first, size, piece):
+    start = sources._within(first, size, piece)
+    assert max(0, first - size) <= start <= first
+    if size <= piece:
+        assert start // piece == (start + size - 1) // piece
 
 
 def test_thin_of_a_damaged_file(raster, folder):

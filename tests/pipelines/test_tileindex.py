@@ -227,3 +227,41 @@ def test_two_thousand_tiles(tmp_path):
     got = areas(run(tmp_path / "out", index))
     one = areas(run(tmp_path / "one", write_raster(tmp_path / "whole.tif", whole, nodata=0)))
     pd.testing.assert_series_equal(got, one)
+
+
+def scaled(path, tile, number, said):
+    found = item(path, tile, number)
+    found["assets"]["data"] |= said
+    return found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"raster:bands": [{"scale": 0.1, "offset": 2.0}]},
+        {"bands": [{"raster:scale": 0.1, "raster:offset": 2.0}]},
+        {"raster:scale": 0.1, "raster:offset": 2.0},
+    ],
+    ids=["version 1", "version 2", "asset"],
+)
+def test_the_scale_that_a_catalogue_tells_is_heeded(tiles, tmp_path, said):
+    """10 stored is 3 Mg C/ha, though the files themselves say nothing of a scale."""
+    _, paths, _, _ = tiles
+    given = tmp_path / "items.json"
+    features = [scaled(given, p, n, said) for n, p in enumerate(paths)]
+    given.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    layer = layerfiles.make_layer("agc", "density", str(given), tmp_path)
+    assert (layer.scale, layer.offset) == (0.1, 2.0)
+    found = sources.inspect(layer)
+    assert (found.scale, found.offset) == (0.1, 2.0)
+    own = layerfiles.make_layer("agc", "density", str(given), tmp_path, scale=0.5)
+    assert (own.scale, own.offset) == (0.5, 2.0)  # the user's word goes before the catalogue's
+
+
+def test_items_that_tell_different_scales_are_refused(tiles, tmp_path):
+    _, paths, _, _ = tiles
+    given = tmp_path / "items.json"
+    features = [scaled(given, p, n, {"raster:scale": 0.1} if n else {}) for n, p in enumerate(paths)]
+    given.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    with pytest.raises(InputError, match=r"agc: the items of the catalogue tell different scales and offsets"):
+        layerfiles.make_layer("agc", "density", str(given), tmp_path)
