@@ -216,3 +216,7 @@ def test_what_the_cases_spoil_is_sound(home, tmp_path):
         done = CliRunner().invoke(main, command)
         assert done.exit_code == 0, done.stderr
     assert np.isfinite(pd.read_csv(tmp_path / "nation" / "accounts.csv")["value"]).all()
+
+
+pytestmark = pytest.mark.slow
+"""Left to CI and to who works on this: the default tests are to be done in ten minutes."""

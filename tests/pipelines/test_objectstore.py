@@ -39,7 +39,10 @@ from test_tileindex import index_of, item, scene
 
 HERE = Path(__file__).parent
 SIZE = 1600
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*utcnow.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,  # the default tests are to be done in ten minutes
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*utcnow.*:DeprecationWarning"),
+]
 """Of the clients' own making."""
 
 

@@ -467,3 +467,7 @@ def test_a_virtual_raster_says_where_each_part_lies(tmp_path):
     root = ET.fromstring(text)
     assert root.find(".//SourceFilename").text == "a & b/x.tif"
     assert root.find(".//DstRect").attrib == {"xOff": "0", "yOff": "512", "xSize": "600", "ySize": "188"}
+
+
+pytestmark = pytest.mark.slow
+"""Left to CI and to who works on this: the default tests are to be done in ten minutes."""
