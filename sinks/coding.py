@@ -113,7 +113,7 @@ class Packed:
 
     def which(self) -> NDArray[np.bool_]:
         """Which numbers occur, at least up to the largest."""
-        return _seen(self.code, int(self.code.max(initial=0)) + 1) if self.occurs is None else self.occurs
+        return _occurring(self.code) if self.occurs is None else self.occurs
 
     def meaning(self, numbers: NDArray[np.integer]) -> NDArray[np.int64]:
         """The run's stratum code of each of this block's numbers."""
@@ -209,11 +209,16 @@ def _room_for(packed: Packed, size: int, radix: int) -> tuple[Packed, int]:
 
 def _numbered(code: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """The numbers that occur, rising, and the place of every number among them."""
-    seen = Packed(code).which()
+    seen = _occurring(code)
     here = np.flatnonzero(seen)
     numbers = np.zeros(seen.size, np.int32)
     numbers[here] = np.arange(here.size, dtype=np.int32)
     return here, numbers
+
+
+def _occurring(code: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which numbers occur, up to the largest."""
+    return _seen(code, int(code.max(initial=0)) + 1)
 
 
 @numba.njit(nogil=True, cache=True)

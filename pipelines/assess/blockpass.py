@@ -13,7 +13,7 @@ from pipelines.errors import InputError, RunError
 from pipelines.inputs import align, zones
 from pipelines.inputs.grid import Block, Grid
 from pipelines.outputs import maps
-from sinks import coding, errorcells, exactsum, onepass
+from sinks import coding, crosscheck, errorcells, exactsum, onepass
 from sinks.climate import zone_by_latitude
 from sinks.coverage import ForestDefinition
 from sinks.lattice import Lattice, Stack
@@ -193,13 +193,18 @@ def regions_of(plan: BlockPlan, block: Block) -> NDArray[np.int32]:
     return zones.label(plan.regions, block)
 
 
+def survey_of(plan: BlockPlan, packed: coding.Packed, region: NDArray[np.int32]) -> onepass.Survey:
+    """Which strata and regions a block has; ``region`` as ``regions_of`` gives it."""
+    return onepass.survey(packed, region, plan.n_regions, only=1 if plan.regions is None else None)
+
+
 def process(plan: BlockPlan, block: Block) -> Partial:
     """Read, walk and write one block."""
     area = plan.grid.area(block)
     read = prepare(plan, block)
     packed, code, term = read.packed, read.packed.code, read.terms
     region = regions_of(plan, block)
-    seen = onepass.survey(packed, region, plan.n_regions, only=1 if plan.regions is None else None)
+    seen = survey_of(plan, packed, region)
     strata = plan.science.strata(seen.codes, plan.request)
     arrays, sums = onepass.run(code, region, area, term, strata, plan.request, seen)
     check_area(code, area, sums)
@@ -207,9 +212,7 @@ def process(plan: BlockPlan, block: Block) -> Partial:
     total = _map_total(plan, arrays, area, sums)
     return Partial(
         sums,
-        _unknown(read.raw, read.cover, area)
-        if _COVER_UNKNOWN in plan.science.coding.cover_places(seen.codes)
-        else empty(1),
+        _unknown(plan, read, area, seen),
         region_area(plan, region, area),
         shards,
         read.span,
@@ -399,11 +402,13 @@ def _forest_places(plan: BlockPlan) -> NDArray[np.bool_]:
 # ------------------------------------------------------------------------------------------ summing and checking
 
 
-def _unknown(raw: NDArray, cover: NDArray[np.uint8], area: NDArray[np.float64]) -> Sums:
+def _unknown(plan: BlockPlan, read: Prepared, area: NDArray[np.float64], seen: onepass.Survey) -> Sums:
     """Area and pixels of every value that the legend lacks."""
-    lost = cover == _COVER_UNKNOWN
-    values, place, count = np.unique(raw[lost].astype(np.int64), return_inverse=True, return_counts=True)
-    summed = np.bincount(place.ravel(), weights=np.broadcast_to(area, cover.shape)[lost]).astype(np.float64)
+    if _COVER_UNKNOWN not in plan.science.coding.cover_places(seen.codes):
+        return empty(1)
+    lost = read.cover == _COVER_UNKNOWN
+    values, place, count = np.unique(read.raw[lost].astype(np.int64), return_inverse=True, return_counts=True)
+    summed = np.bincount(place.ravel(), weights=np.broadcast_to(area, lost.shape)[lost]).astype(np.float64)
     none = np.zeros(values.size, np.int32)
     digits = exactsum.from_floats(summed[:, None])
     return merge([Sums(none, values, none.astype(np.int16), count.astype(np.int64), digits)])
@@ -413,7 +418,7 @@ def region_area(plan: BlockPlan, region: NDArray[np.int32], area: NDArray[np.flo
     """Area of every region [m²], summed another way than the pass does."""
     if plan.regions is None:
         return {1: float(area.sum()) * region.shape[1] / area.shape[1]}
-    total = onepass.area_by_region(region, area, plan.n_regions)
+    total = crosscheck.area_by_region(region, area, plan.n_regions)
     return {int(r): float(total[r]) for r in np.flatnonzero(total)}
 
 
@@ -433,7 +438,7 @@ def _map_total(plan: BlockPlan, arrays: NDArray, area: NDArray[np.float64], sums
         return MapTotal()
     at = plan.request.quantities.index(TOTAL.key)
     stored, step = arrays[at], plan.request.steps[at] or 1.0
-    mapped, covered = onepass.stored_total(stored, float(plan.request.nodata), area)
+    mapped, covered = crosscheck.stored_total(stored, float(plan.request.nodata), area)
     amounts = sums.values
     accounted = 0.0
     for row, (code, piece) in enumerate(zip(sums.code.tolist(), sums.piece.tolist(), strict=True)):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+from pipelines.files import runmaps
 from sinks.errors import suggest
 from sinks.parameters import SET_NAMES, records
 
@@ -33,7 +34,7 @@ _KNOWN: Final[dict[str, Callable[[], list[str]]]] = {
     "forest_origin": lambda: ["natural", "planted"],
     "soil_legend": lambda: [r["legend"] for r in records("soil_legends")],
     "inland_water": lambda: ["auto", "include", "exclude"],
-    "map_layout": lambda: ["whole", "shards"],
+    "map_layout": lambda: [runmaps.WHOLE, runmaps.SHARDS],
     "target_document": lambda: [r["document"] for r in records("targets")],
 }
 OPTIONS: Final = tuple(_KNOWN)

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from pipelines.assess.study import Study
+from pipelines.files.runmaps import WHOLE
 from pipelines.outputs.maps import MapSpec
 from pipelines.outputs.styles import ClassColor
 from sinks import ecosystems, onepass
@@ -144,9 +145,9 @@ _OVERVIEWS: Final = 0.25
 """Part of that in the overviews."""
 
 
-def typical_bytes(specs: Sequence[MapSpec], pixels: int, layout: str = "whole") -> int:
+def typical_bytes(specs: Sequence[MapSpec], pixels: int, layout: str = WHOLE) -> int:
     """A generous guess of the most that maps take on disk: the shards of all, beside the one that is being joined, or the
     overviews of it where the shards are the map."""
     sizes = [_PACKED[np.dtype(s.dtype).itemsize] for s in specs]
-    beside = 1.0 if layout == "whole" else _OVERVIEWS
+    beside = 1.0 if layout == WHOLE else _OVERVIEWS
     return int(pixels * (sum(sizes) + beside * max(sizes, default=0.0)))

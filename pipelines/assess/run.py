@@ -26,9 +26,8 @@ from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.text import read_text
-from pipelines.outputs import stac, stacblocks
 from pipelines.outputs.maps import Shard
-from pipelines.work.walk import SHARDS, Walk
+from pipelines.work.walk import Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
 from sinks import budget, targets
 from sinks.accounts import TOTAL_REGION, Account
@@ -258,8 +257,7 @@ def _write(
     )  # fmt: skip
     for line in (*result.notes, *result.warnings):
         log.info(line)
-    blocks = stacblocks.of_shards(shards) if walk.layout == SHARDS else None
-    manifest.write(stage, about, stac.finishing(finish, blocks=blocks), walk.digests())
+    walk.sign(about, shards, finish)
 
 
 def _manifest(plan: Plan, result: Result) -> dict[str, Any]:

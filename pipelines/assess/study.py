@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pipelines.assess import choices
 from pipelines.errors import InputError
+from pipelines.files import runmaps
 from pipelines.inputs.reach import Permit, is_remote
 from sinks.errors import suggest
 from sinks.layers import LAYERS
@@ -182,7 +183,7 @@ class Study:
     whole_nation: bool = False
     maps: tuple[str, ...] = MAP_NAMES
     map_type: str = "uint16"
-    map_layout: str = "whole"
+    map_layout: str = runmaps.WHOLE
     block_size: int | None = None
     workers: int | None = None
     scheduler: str | None = None

@@ -25,8 +25,8 @@ from pipelines.errors import InputError
 from pipelines.files import citing, manifest, provenance, tables
 from pipelines.files.atomic import prepare_out_dir, require_space
 from pipelines.files.tidyfile import read_tidy
-from pipelines.outputs import maps, stac, stacblocks
-from pipelines.work.walk import SHARDS, Walk
+from pipelines.outputs import maps
+from pipelines.work.walk import Walk
 from pipelines.work.workspace import Workspace, log_file, workspace
 from sinks import budget, changebudget, gainloss, onepass, transitions
 from sinks.accounts import ALL, OUTSIDE_REGIONS, TOTAL_REGION, Account
@@ -454,5 +454,4 @@ def _write(
         "warnings": result.warnings,
         "closure": [asdict(c) | {"closed": c.closed} for c in result.checks],
     }  # fmt: skip
-    blocks = stacblocks.of_shards(shards) if walk.layout == SHARDS else None
-    manifest.write(stage, about, stac.finishing(finish, blocks=blocks), walk.digests())
+    walk.sign(about, shards, finish)

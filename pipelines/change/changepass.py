@@ -12,7 +12,7 @@ from pipelines.assess import blockpass
 from pipelines.assess.blockpass import BlockPlan, Prepared
 from pipelines.inputs.grid import Block
 from pipelines.outputs import maps
-from sinks import errorcells, onepass, transitions
+from sinks import crosscheck, errorcells, onepass, transitions
 from sinks.coding import BEFORE
 from sinks.onepass import NODATA_FLOAT, NODATA_UINT16, MapRequest
 from sinks.patches import too_small
@@ -211,7 +211,7 @@ def _walk(
 ) -> tuple[_Epoch, Sums, errorcells.ErrorCells]:  # fmt: skip
     read = blockpass.prepare(plan, block, wide, earlier)
     packed = read.packed
-    seen = onepass.survey(packed, region, plan.n_regions)
+    seen = blockpass.survey_of(plan, packed, region)
     strata = plan.science.strata(seen.codes, _STOCKS)
     stocks, sums = onepass.run(packed.code, region, area, read.terms, strata, _STOCKS, seen)
     blockpass.check_area(packed.code, area, sums)
@@ -268,7 +268,7 @@ def _stored(values: NDArray[np.float32], spec: maps.MapSpec) -> NDArray:
 def _mapped(change: NDArray[np.float32], area: NDArray[np.float64], region: NDArray[np.int32]) -> float:
     """Σ of the stored change over the regions' area [Mg C]."""
     inside = np.where(region > 0, change, NODATA_FLOAT)
-    return onepass.stored_total(inside, float(NODATA_FLOAT), area)[0] / M2_PER_HA
+    return crosscheck.stored_total(inside, float(NODATA_FLOAT), area)[0] / M2_PER_HA
 
 
 def _write(plan: ChangePlan, block: Block, spec: maps.MapSpec, array: NDArray) -> dict[str, tuple[maps.Shard, ...]]:

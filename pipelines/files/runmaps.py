@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+WHOLE, SHARDS = "whole", "shards"
+"""How maps are laid out: each as one file, or as a file for each block with a virtual raster over them."""
 FOLDER: Final = "maps"
 ITEMS: Final = "stac"
 """Folder of the STAC items of blocks."""

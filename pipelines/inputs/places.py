@@ -18,10 +18,10 @@ _FARTHEST_METRES: Final = 1e8
 """Two and a half times round the Earth."""
 
 
-def require_usable(shown: str, crs: pyproj.CRS, mend: str) -> None:
-    """Refuse a CRS in which nothing can be placed. shown : the file; mend : what to do."""
-    if said := fault(crs):
-        raise InputError(f"{shown}: its CRS '{crs.name}' {said}; {mend}")
+def require_usable(shown: str, name: str, said: str, mend: str) -> None:
+    """Refuse a CRS in which nothing can be placed. name, said : of the CRS, and its ``fault``; mend : what to do."""
+    if said:
+        raise InputError(f"{shown}: its CRS '{name}' {said}; {mend}")
 
 
 def fault(crs: pyproj.CRS) -> str:

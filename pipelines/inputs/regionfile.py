@@ -112,7 +112,9 @@ def read_frame(path: str, layer: str | None) -> tuple[gpd.GeoDataFrame, list[str
         raise InputError(
             f"{path}: the regions have no CRS, so they cannot be placed; define it first (a .prj file beside a shapefile)"
         )
-    places.require_usable(str(path), frame.crs, "define the true one (a .prj file beside a shapefile)")
+    places.require_usable(
+        str(path), frame.crs.name, places.fault(frame.crs), "define the true one (a .prj file beside a shapefile)"
+    )
     places.require_on_earth(str(path), frame.geometry.to_numpy(), frame.crs)
     return frame.reset_index(drop=True), notes
 

@@ -209,7 +209,7 @@ def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) 
             asked = _asked_crs(layer.crs)
         except pyproj.exceptions.CRSError:
             raise InputError(f"--layer {layer.name}.crs={layer.crs} is no known CRS; give one like EPSG:4326") from None
-        _require_usable(shown, asked, f"give --layer {layer.name}.crs another")
+        places.require_usable(shown, asked.name, asked.fault, f"give --layer {layer.name}.crs another")
         return asked.wkt
     if d.crs is None:
         raise InputError(
@@ -222,7 +222,7 @@ def _crs(layer: Layer, shown: str, d: rasterio.DatasetReader, notes: list[str]) 
         raise InputError(
             f"{shown}: its CRS cannot be understood ({error}); set it with --layer {layer.name}.crs=…"
         ) from None
-    _require_usable(shown, crs, f"set its true one with --layer {layer.name}.crs=…")
+    places.require_usable(shown, crs.name, crs.fault, f"set its true one with --layer {layer.name}.crs=…")
     if crs.misnamed:
         mend = f"set the true CRS with --layer {layer.name}.crs=…"
         notes.append(
@@ -256,11 +256,6 @@ def _asked_crs(text: str) -> _Crs:
 def _judged(crs: pyproj.CRS) -> _Crs:
     fault = places.fault(crs)
     return _Crs(crs.name, crs.to_wkt(), fault, "" if fault else _misnamed(crs))
-
-
-def _require_usable(shown: str, crs: _Crs, mend: str) -> None:
-    if crs.fault:
-        raise InputError(f"{shown}: its CRS '{crs.name}' {crs.fault}; {mend}")
 
 
 def _misnamed(crs: pyproj.CRS) -> str:

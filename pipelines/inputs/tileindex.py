@@ -233,15 +233,15 @@ def _asset(name: str, path: str, item: dict[str, Any], asset: str | None) -> _As
 def _described(path: str, asset: dict[str, Any]) -> _Asset:
     """Where an asset lies, and its scale and offset by the raster extension: of version 1 in ``raster:bands``, of version 2 in
     ``bands`` or the asset itself."""
-    found: tuple[float, float] | None = None
+    where = descriptions.beside(path, str(asset["href"]))
     bands = [asset.get(key) for key in ("raster:bands", "bands")]
     for said in [*(b[0] for b in bands if isinstance(b, list) and len(b) == 1), asset]:
-        if not isinstance(said, dict) or found is not None:
-            continue
-        numbers = [said.get(f"raster:{key}", said.get(key)) for key in ("scale", "offset")]
-        if any(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-            scale, offset = (
-                float(n) if isinstance(n, int | float) else d for n, d in zip(numbers, (1.0, 0.0), strict=True)
-            )
-            found = (scale, offset)
-    return _Asset(descriptions.beside(path, str(asset["href"])), found)
+        if isinstance(said, dict) and (numbers := _numbers(said)):
+            return _Asset(where, (numbers.get("scale", 1.0), numbers.get("offset", 0.0)))
+    return _Asset(where, None)
+
+
+def _numbers(said: dict[str, Any]) -> dict[str, float]:
+    """Scale and offset, as far as they are told."""
+    found = {key: said.get(f"raster:{key}", said.get(key)) for key in ("scale", "offset")}
+    return {k: float(n) for k, n in found.items() if isinstance(n, int | float) and not isinstance(n, bool)}

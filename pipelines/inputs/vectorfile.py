@@ -15,6 +15,7 @@ import pyproj
 import shapely
 
 from pipelines.errors import InputError
+from pipelines.files.ogrsettings import ogr_settings
 from pipelines.inputs import reach, storefaults
 
 R = TypeVar("R")
@@ -57,18 +58,12 @@ def _told(path: str | Path, look: Callable[[], R]) -> R:
 def from_afar(path: str | Path) -> Iterator[None]:
     """How files in stores and on servers are read: with patience that ends, and without a list of what lies beside them.
 
-    pyogrio has a GDAL of its own, which knows nothing of rasterio's settings. Unlike rasters, vector files may be several;
-    each is asked for by its name.
+    Unlike rasters, vector files may be several; each is asked for by its name.
     """
     if not reach.is_remote(str(path)):
         yield
         return
     wanted = {k: str(v) for k, v in {**reach.PATIENCE, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}.items()}
-    before = {k: pyogrio.get_gdal_config_option(k) for k in wanted}
-    pyogrio.set_gdal_config_options(wanted)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "HTTP response code", RuntimeWarning)  # what follows from it is told
-            yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
+    with ogr_settings(wanted), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "HTTP response code", RuntimeWarning)  # what follows from it is told
+        yield

@@ -9,8 +9,8 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ import pyogrio
 
 from pipelines.errors import InputError, RunError
 from pipelines.files.atomic import atomic_path, disk_error
+from pipelines.files.ogrsettings import ogr_settings
 from pipelines.outputs import styles
 from pipelines.outputs.columns import Alias
 
@@ -155,7 +156,7 @@ def write_geopackage(path: str | os.PathLike[str], layers: Sequence[GpkgLayer]) 
     with atomic_path(path) as temporary, tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as work:
         draft = Path(work) / f"{path.stem}.gpkg"
         try:
-            with _unsettled():
+            with ogr_settings(_UNSETTLED):
                 for layer in layers:
                     _write_layer(draft, layer)
             with closing(sqlite3.connect(draft, isolation_level=None)) as database:
@@ -204,17 +205,6 @@ def _write_layer(draft: Path, layer: GpkgLayer) -> None:
         options |= {"geometry_type": layer.geometry_type, "promote_to_multi": layer.geometry_type != "Point"}
         options["layer_options"]["GEOMETRY_NAME"] = _GEOMETRY
     pyogrio.write_dataframe(frame, draft, **options)
-
-
-@contextmanager
-def _unsettled() -> Iterator[None]:
-    """No waiting for the disk after every layer: a draft that is not finished counts for nothing."""
-    before = {name: pyogrio.get_gdal_config_option(name) for name in _UNSETTLED}
-    pyogrio.set_gdal_config_options(_UNSETTLED)
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options(before)
 
 
 def _annotate(database: sqlite3.Connection, layers: Sequence[GpkgLayer]) -> None:

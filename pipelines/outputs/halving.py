@@ -18,27 +18,26 @@ def halve(array: NDArray[Any], nodata: float, resampling: str) -> NDArray[Any]:
     Whole numbers are rounded half up; of classes that are equally common, the first in reading order is taken.
     """
     stored = array.dtype.type(nodata)
-    if resampling == "mode":
-        return _commonest(array, stored)
-    if array.dtype.itemsize <= 2:
-        return _whole_mean(array, stored)
+    if resampling == "mode" or array.dtype.itemsize <= 2:
+        return _by_fours(array, stored, resampling == "mode")
     return _mean(array, stored, array.dtype.kind != "f")
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _whole_mean(array: NDArray[Any], nodata: Any) -> NDArray[Any]:
-    """The mean of whole numbers in whole numbers, in loops that compile to vector code."""
+@numba.njit(nogil=True, cache=True)
+def _by_fours(array: NDArray[Any], nodata: Any, classes: bool) -> NDArray[Any]:
+    """What four pixels come to, in loops that compile to vector code. classes : the commonest; else the mean."""
     h, w = array.shape
     out = np.empty(((h + 1) // 2, (w + 1) // 2), array.dtype)
     for i in range(out.shape[0]):
         above, line = array[2 * i], out[i]
-        below = (
-            array[2 * i + 1] if 2 * i + 1 < h else above
-        )  # at an odd edge a pixel stands twice, which changes no mean
+        # At an odd edge a pixel stands twice, which changes neither a mean nor which class comes first among the commonest.
+        below = array[2 * i + 1] if 2 * i + 1 < h else above
         for j in range(w // 2):
-            line[j] = _mean_of(above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1], nodata)
+            a, b, c, d = above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1]
+            line[j] = _first_of_most(a, b, c, d, nodata) if classes else _mean_of(a, b, c, d, nodata)
         if w % 2:
-            line[w // 2] = _mean_of(above[w - 1], above[w - 1], below[w - 1], below[w - 1], nodata)
+            a, c = above[w - 1], below[w - 1]
+            line[w // 2] = _first_of_most(a, a, c, c, nodata) if classes else _mean_of(a, a, c, c, nodata)
     return out
 
 
@@ -77,26 +76,9 @@ def _mean(array: NDArray[Any], nodata: Any, whole: bool) -> NDArray[Any]:
 
 
 @numba.njit(nogil=True, cache=True)
-def _commonest(array: NDArray[Any], nodata: Any) -> NDArray[Any]:
-    """A value that occurs twice among four is one of the commonest, and the first such in reading order is the one to take: no
-    counting, in loops that compile to vector code."""
-    h, w = array.shape
-    out = np.empty(((h + 1) // 2, (w + 1) // 2), array.dtype)
-    for i in range(out.shape[0]):
-        above, line = array[2 * i], out[i]
-        below = (
-            array[2 * i + 1] if 2 * i + 1 < h else above
-        )  # at an odd edge a pixel stands twice, which changes no order
-        for j in range(w // 2):
-            line[j] = _first_of_most(above[2 * j], above[2 * j + 1], below[2 * j], below[2 * j + 1], nodata)
-        if w % 2:
-            line[w // 2] = _first_of_most(above[w - 1], above[w - 1], below[w - 1], below[w - 1], nodata)
-    return out
-
-
-@numba.njit(nogil=True, cache=True)
 def _first_of_most(a: Any, b: Any, c: Any, d: Any, nodata: Any) -> Any:
-    """The commonest of four in reading order; nodata does not count."""
+    """The commonest of four, without counting: a value that occurs twice is one of the commonest, and the first such in reading
+    order is the one to take. Nodata does not count."""
     one, two, three = a != nodata, b != nodata, c != nodata
     best = c if three else d
     best = b if two else best

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pipelines.files import manifest, runmaps
 from pipelines.outputs import stac
-from pipelines.outputs.mapstats import MapStats
+from pipelines.outputs.maps import Shard
 
 _TIFF: Final = "image/tiff; application=geotiff"
 _JSON: Final = "application/geo+json"
@@ -19,26 +19,9 @@ _SHARED: Final = ("title", "description", "bands", "classification:classes")
 """What the maps of all blocks have in common."""
 
 
-class ShardLike(Protocol):
-    """A block of a map as it was written; without a path when all of it is nodata."""
-
-    @property
-    def path(self) -> Path | None: ...
-    @property
-    def row(self) -> int: ...
-    @property
-    def col(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def stats(self) -> MapStats: ...
-
-
-def of_shards(shards: Mapping[str, Iterable[ShardLike]]) -> Callable[[Path, dict[str, Any]], None]:
+def of_shards(shards: Mapping[str, Iterable[Shard]]) -> Callable[[Path, dict[str, Any]], None]:
     """What `stac.finishing` is to do with these blocks. shards : of every map, by its name."""
-    blocks: dict[tuple[int, int], dict[str, ShardLike]] = {}
+    blocks: dict[tuple[int, int], dict[str, Shard]] = {}
     for name, each in sorted(shards.items()):
         for shard in each:
             if shard.path is not None:
@@ -63,7 +46,7 @@ def _name(place: tuple[int, int]) -> str:
 
 
 def _item(
-    key: str, run: Mapping[str, Any], about: Mapping[str, Any], place: tuple[int, int], maps: Mapping[str, ShardLike]
+    key: str, run: Mapping[str, Any], about: Mapping[str, Any], place: tuple[int, int], maps: Mapping[str, Shard]
 ) -> dict[str, Any]:
     (row, col), one = place, next(iter(maps.values()))
     a, b, c, d, e, f = about["grid"]["transform"]
@@ -86,7 +69,7 @@ def _item(
     }
 
 
-def _asset(whole: Mapping[str, Any], about: Mapping[str, Any], name: str, shard: ShardLike) -> dict[str, Any]:
+def _asset(whole: Mapping[str, Any], about: Mapping[str, Any], name: str, shard: Shard) -> dict[str, Any]:
     """The asset of a map, for one block of it."""
     file = f"{runmaps.FOLDER}/{name}/{Path(str(shard.path)).name}"
     told = about["outputs"][file]

@@ -17,8 +17,10 @@ from typing import Any, Final, Protocol, TypeVar
 from pipelines.errors import RunError
 from pipelines.files import manifest, record
 from pipelines.files.digest import Digest
+from pipelines.files.runmaps import SHARDS, WHOLE
 from pipelines.inputs.grid import Block, Grid
-from pipelines.outputs import maps, mapstats, shardmap
+from pipelines.outputs import maps, mapstats, shardmap, stac, stacblocks
+from pipelines.outputs.maps import Shard
 from pipelines.outputs.mosaic import HalfShard
 from pipelines.work import graph, heap, journal
 from pipelines.work.cluster import Workers
@@ -27,15 +29,13 @@ from pipelines.work.workspace import Workspace
 
 log = logging.getLogger("sinks")
 
-WHOLE, SHARDS = "whole", "shards"
-"""How maps are laid out: each as one file, or as a file for each block with a virtual raster over them."""
 FAN_IN: Final = 64
 """Partial results merged at once; small merges keep memory flat."""
 
 
 class _Partial(Protocol):
     @property
-    def shards(self) -> Mapping[str, tuple[maps.Shard, ...]]: ...
+    def shards(self) -> Mapping[str, tuple[Shard, ...]]: ...
 
 
 P = TypeVar("P", bound=_Partial)
@@ -104,7 +104,7 @@ class Walk:
         bar.close()
         return _added(journal.results(self._journal, self.blocks, self._of_shards), merge)
 
-    def maps(self, shards: Mapping[str, tuple[maps.Shard, ...]], tags: Mapping[str, str]) -> dict[str, Path]:
+    def maps(self, shards: Mapping[str, tuple[Shard, ...]], tags: Mapping[str, str]) -> dict[str, Path]:
         """What a reader opens of each map, in the stage; shards of a map are moved or removed as soon as it is whole."""
         folder = self.work.finished / "maps"
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,14 @@ class Walk:
         ending = "vrt" if self.layout == SHARDS else "tif"
         return {spec.name: folder / f"{spec.name}.{ending}" for spec in self.specs}
 
-    def digests(self) -> dict[str, Digest]:
+    def sign(
+        self, about: Mapping[str, Any], shards: Mapping[str, tuple[Shard, ...]], finish: Callable[[Path], None] | None
+    ) -> None:
+        """The manifest of all that lies in the stage, and what follows it: ``finish``, and the STAC items."""
+        blocks = stacblocks.of_shards(shards) if self.layout == SHARDS else None
+        manifest.write(self.work.finished, about, stac.finishing(finish, blocks=blocks), self._digests())
+
+    def _digests(self) -> dict[str, Digest]:
         """Of every file of the maps, by its name in the stage, once they are there."""
         found = {path: known for spec in self.specs for path, known in self._journal.entry(_of_map(spec))[1].items()}
         return {str(path.relative_to(self.work.finished)): known for path, known in found.items()}
@@ -146,7 +153,7 @@ class Walk:
 
     @cached_property
     def _journal(self) -> journal.Journal:
-        own = (HalfShard, mapstats.Histogram, mapstats.MapStats, maps.Shard, _Finished)
+        own = (HalfShard, mapstats.Histogram, mapstats.MapStats, Shard, _Finished)
         return journal.Journal(self.work.pieces, (*self.kinds, *own), _files)
 
     @cached_property

@@ -252,7 +252,7 @@ def test_a_kill_among_the_moves_and_run_again(given, sharded, tmp_path, monkeypa
 def test_a_map_that_is_damaged_before_it_is_published_is_made_again(given, sharded, tmp_path, monkeypatch, what):
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(walk.Walk, "digests", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(walk.Walk, "sign", lambda self, *told: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             made(given, out, map_layout="shards")
     maps = out / ".work" / "finished" / "maps"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinks import coding, exactsum, onepass
+from sinks import coding, crosscheck, exactsum, onepass
 from sinks.coding import Coding, Dimension
 from sinks.ecosystems import forest
 from sinks.lattice import Lattice, Stack
@@ -205,7 +205,7 @@ def test_terms_of_both_kinds_with_holes_are_each_pixels_own():
         line = pieces.of(TOTAL.key)[int((x[0] > pieces.edges).sum())]
         expected = onepass.NODATA_FLOAT if np.isnan(line[0]) else line[0] + line[1] * x[0] + line[2] * x[1]
         assert carbon[row, col] == pytest.approx(expected, rel=1e-6)
-    mapped, _ = onepass.stored_total(carbon, float(onepass.NODATA_FLOAT), area)
+    mapped, _ = crosscheck.stored_total(carbon, float(onepass.NODATA_FLOAT), area)
     accounted = sum(
         float(line @ row[:3])
         for row, line in (
